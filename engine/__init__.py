@@ -1,0 +1,1 @@
+"""Cohort Studio's engine: from a source of real patients to a synthetic cohort that may be shared."""

@@ -1,0 +1,31 @@
+"""Settings, read from the environment (``COHORT_STUDIO_…``) with defaults that suit one person's machine."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting of the product; frozen, so it can be passed around."""
+
+    model_config = SettingsConfigDict(env_prefix="COHORT_STUDIO_", frozen=True)
+
+    workspace: Path = Field(default_factory=lambda: Path.home() / ".cohort-studio")
+    """Where data sets, models, cohorts and the database live."""
+    database_url: str | None = None
+    """SQLAlchemy address; by default an SQLite file inside the workspace."""
+    small_cell_minimum: int = Field(default=11, ge=1)
+    """Counts of real patients below this are not shown (1-10 suppressed by default)."""
+    worker_lease_seconds: float = Field(default=20.0, gt=0)
+    """A job whose worker has not renewed its lease for this long is taken over."""
+    worker_idle_seconds: float = Field(default=900.0, gt=0)
+    """An idle worker exits after this long; the dashboard starts it again when there is work."""
+    default_seed: int = 7
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings."""
+    return Settings()

@@ -1,0 +1,101 @@
+"""Every path of the workspace in one place, and the only way files are written into it.
+
+Layout: ``cohort_studio.db`` · ``datasets/ID/`` (``table.parquet``, ``schema.json``, ``report.json``, ``splits.json``) ·
+``models/ID/`` · ``cohorts/ID/`` (``cohort.parquet``, ``manifest.json``, ``comparison.json``) ·
+``jobs/ID/`` (checkpoints).
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+"""The files that ship with the product: catalogue, guidelines, icon."""
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then move it there: readers see the old file or the new one.
+
+    File and folder are flushed to disk, so the file survives a power cut once this returns.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as readable JSON, atomically."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in ``path``."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that holds everything the user makes. Created private to the user (mode 700)."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.root / "cohort_studio.db"
+
+    @property
+    def worker_lock(self) -> Path:
+        """Held by the one worker of this workspace."""
+        return self.root / "worker.lock"
+
+    @property
+    def worker_log(self) -> Path:
+        """Standard error of the worker process."""
+        return self.root / "worker.log"
+
+    def dataset(self, dataset_id: str) -> Path:
+        """Folder of a data set."""
+        return self._folder("datasets", dataset_id)
+
+    def model(self, model_id: str) -> Path:
+        """Folder of a trained model."""
+        return self._folder("models", model_id)
+
+    def cohort(self, cohort_id: str) -> Path:
+        """Folder of a synthetic cohort."""
+        return self._folder("cohorts", cohort_id)
+
+    def job(self, job_id: str) -> Path:
+        """Folder of a job's checkpoints."""
+        return self._folder("jobs", job_id)
+
+    def _folder(self, kind: str, identifier: str) -> Path:
+        # Identifiers come back from URLs; only our own alphabet may become a path.
+        if not identifier or not identifier.isalnum():
+            raise ValueError(f"{kind} identifier is not alphanumeric")
+        folder = self.root / kind / identifier
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
