@@ -155,7 +155,7 @@ def _conform(values: pd.Series, column: Column) -> pd.Series:
     if column.role is Role.PATIENT_KEY or column.kind is Kind.CATEGORICAL:
         if isinstance(values.dtype, pd.CategoricalDtype) and values.cat.categories.dtype == object:
             return values
-        text = values.astype("string").astype(object).where(values.notna(), None)
+        text = values.astype("string").astype(object).where(values.notna(), float("nan"))
         return text if column.role is Role.PATIENT_KEY else text.astype("category")
     present = int(values.notna().sum())
     if column.kind is Kind.BOOLEAN:
