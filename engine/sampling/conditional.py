@@ -1,0 +1,160 @@
+"""From a spec to rows that obey it: conditions, shares, and a check of every row that is returned."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from engine.cohort.conditions import Condition, compile_conditions
+from engine.cohort.predicate import satisfied
+from engine.cohort.spec import CohortSpec
+from engine.core.errors import InternalError, UserError
+from engine.core.progress import Progress
+from engine.core.randomness import generator as random_generator
+from engine.generators.base import Capability, Generator
+from engine.sampling.shares import Stratum, share_columns, strata
+
+MAX_ROWS = 1_000_000
+"""Rows that one draw holds in memory."""
+EXTRAPOLATION_SUPPORT = 11
+"""With fewer supporting real rows than this, a cohort is flagged as extrapolated."""
+REJECTION_ROUNDS = 60
+REJECTION_BATCH = 20_000
+POOL_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A synthetic cohort.
+
+    Attributes:
+        frame: the rows, conformed to the generator's schema narrowed to the spec's columns.
+        compliance: share of the returned rows that satisfy every criterion (checked, always 1.0).
+        support_rows: real rows that satisfy the criteria; None when no real table was at hand.
+        extrapolated: whether so few real rows support the cohort that the model extrapolates.
+        strategy: ``"unconditional"``, ``"conditioned"`` (obedient by construction) or ``"rejection"``.
+        notes: sentences for a person.
+        seconds: wall time.
+    """
+
+    frame: pd.DataFrame
+    compliance: float
+    support_rows: int | None
+    extrapolated: bool
+    strategy: str
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, progress: Progress) -> Draw:
+    """Rows of ``generator`` that obey ``spec``; ``table`` (the real rows, conformed) is only counted.
+
+    Raises:
+        UserError: the spec names unknown columns, contradicts itself, or cannot be met (says by which criterion).
+    """
+    started = time.perf_counter()
+    if spec.patients > MAX_ROWS:
+        raise UserError(
+            f"{spec.patients:,} rows at once are too many",
+            remedy=f"Ask for at most {MAX_ROWS:,} and repeat with another seed.",
+        )
+    if spec.reference_population is not None:
+        raise UserError(
+            f"no reference population {spec.reference_population!r} is available for this source",
+            remedy="Generate without it.",
+        )
+    schema = generator.schema
+    names = list(spec.columns) if spec.columns is not None else schema.names
+    for name in names:
+        schema[name]
+    conditions = compile_conditions(spec, schema)
+    progress.update(0.05, "Reading the request")
+    shares = share_columns(spec, schema)
+    plan = [Stratum(spec.patients, conditions)]
+    if shares:
+        pool = _rows(generator, min(POOL_ROWS, 4 * spec.patients + 500), conditions, spec.seed + 1, partial=True)
+        plan = strata(shares, conditions, pool=pool, rows=spec.patients, random=random_generator(spec.seed, "shares"))
+    parts = []
+    for index, stratum in enumerate(plan):
+        progress.update(0.1 + 0.8 * index / len(plan), "Drawing patients")
+        parts.append(_rows(generator, stratum.rows, stratum.conditions, spec.seed + 7919 * index))
+    frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+    if len(parts) > 1:
+        order = random_generator(spec.seed, "order").permutation(len(frame))
+        frame = frame.iloc[order].reset_index(drop=True)
+    _check(frame, spec, conditions, generator)
+    support = None if table is None else int(satisfied(table, conditions, schema).sum())
+    narrowed = bool(conditions or shares)
+    progress.update(1.0, "Done")
+    return Draw(
+        frame=frame[names],
+        compliance=1.0,
+        support_rows=support,
+        extrapolated=support is not None and support < EXTRAPOLATION_SUPPORT,
+        strategy=_strategy(generator, narrowed),
+        notes=_notes(support),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _rows(
+    generator: Generator, rows: int, conditions: Mapping[str, Condition], seed: int, *, partial: bool = False
+) -> pd.DataFrame:
+    if not conditions or Capability.CONDITIONS in generator.capabilities:
+        return generator.sample(rows, seed=seed % 2**32, conditions=conditions or None)
+    return _reject(generator, rows, conditions, seed, partial=partial)
+
+
+def _reject(
+    generator: Generator, rows: int, conditions: Mapping[str, Condition], seed: int, *, partial: bool
+) -> pd.DataFrame:
+    """Bounded rejection: draw, keep what satisfies, and say which criterion is out of reach when the bound is hit."""
+    kept: list[pd.DataFrame] = []
+    found = drawn = 0
+    passed = dict.fromkeys(conditions, 0)
+    for round_ in range(REJECTION_ROUNDS):
+        batch = generator.sample(REJECTION_BATCH, seed=(seed + 104_729 * round_) % 2**32)
+        good = np.ones(len(batch), dtype=bool)
+        for name, condition in conditions.items():
+            alone = condition.satisfied(batch[name], generator.schema[name])
+            passed[name] += int(alone.sum())
+            good &= alone
+        kept.append(batch[good])
+        drawn += len(batch)
+        found += int(good.sum())
+        if found >= rows or (partial and found):
+            return pd.concat(kept, ignore_index=True).iloc[:rows]
+    rarest = min(passed, key=lambda name: passed[name])
+    raise UserError(
+        f"only {found} of {drawn:,} drawn rows satisfy every criterion, {rows} were asked for",
+        where=f"rarest by itself is the criterion on {rarest!r} with {passed[rarest] / drawn:.2%}",
+        remedy="Relax that criterion, ask for fewer patients, or use the dp_cgan generator, which draws to order.",
+    )
+
+
+def _check(frame: pd.DataFrame, spec: CohortSpec, conditions: Mapping[str, Condition], generator: Generator) -> None:
+    """The promise of 100 %, verified on the rows themselves by the code that counts real patients."""
+    broken = len(frame) - int(satisfied(frame, conditions, generator.schema).sum())
+    if broken or len(frame) != spec.patients:
+        raise InternalError(
+            f"{broken} of {len(frame)} drawn rows break the request for {spec.patients} patients, so none is returned",
+            where=f"generator {generator.name}",
+            remedy="Please report this with the request.",
+        )
+
+
+def _strategy(generator: Generator, narrowed: bool) -> str:
+    if not narrowed:
+        return "unconditional"
+    return "conditioned" if Capability.CONDITIONS in generator.capabilities else "rejection"
+
+
+def _notes(support: int | None) -> list[str]:
+    if support is None or support >= EXTRAPOLATION_SUPPORT:
+        return []
+    return [
+        f"Extrapolated: fewer than {EXTRAPOLATION_SUPPORT} real records meet these criteria, so the model combines "
+        "what it knows of each part. Do not read associations from this cohort."
+    ]
