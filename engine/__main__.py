@@ -1,0 +1,153 @@
+"""The command line: ``python -m engine COMMAND``.
+
+``--json`` prints exactly one JSON object on standard output; progress goes to standard error. Exit code 0 on success,
+2 for a user's mistake, 1 for a fault of the program.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from engine.core.errors import CohortStudioError, UserError
+from engine.core.progress import Console
+from engine.core.settings import settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        result = _run(given)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except CohortStudioError as error:
+        print(f"fault: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; repeat with --resume to continue", file=sys.stderr)
+        return 1
+    if getattr(given, "json", True):
+        print(json.dumps(result, ensure_ascii=False, default=str))
+    else:
+        _show(result)
+    return 0
+
+
+def _run(given: argparse.Namespace) -> dict[str, Any]:
+    from engine.services import commands
+
+    progress = Console()
+    match given.command:
+        case "prepare":
+            return commands.prepare(
+                source=given.source, path=given.path, out=given.out, report=given.report, progress=progress
+            )
+        case "train":
+            return commands.train(
+                table=given.table, out=given.out, generator=given.generator, patient_key=given.patient_key,
+                schema=given.schema, epsilon=given.epsilon, delta=given.delta, seed=given.seed, resume=given.resume,
+                options=_options(given.option), progress=progress,
+            )  # fmt: skip
+        case "generate":
+            return commands.generate(
+                model=given.model, patients=given.patients, spec=given.spec, out=given.out, seed=given.seed,
+                progress=progress,
+            )  # fmt: skip
+        case "evaluate":
+            return commands.evaluate(
+                train=given.train, holdout=given.holdout, synthetic=given.synthetic, spec=given.spec,
+                schema=given.schema, out=given.out, small_cell_minimum=settings().small_cell_minimum, progress=progress,
+            )  # fmt: skip
+        case "parse":
+            return commands.parse(text=given.text, previous=given.previous, source=given.source, backend=given.backend)
+        case _:
+            return commands.export(cohort=given.cohort, format=given.format, out=given.out)
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        name, found, value = pair.partition("=")
+        if not found:
+            raise UserError(f"--option {pair!r} has no value", remedy="Write it as --option epochs=30.")
+        try:
+            options[name] = json.loads(value)
+        except json.JSONDecodeError:
+            options[name] = value
+    return options
+
+
+def _show(result: dict[str, Any]) -> None:
+    for name, value in result.items():
+        if isinstance(value, (dict, list)) and len(str(value)) > 200:
+            value = f"({len(value)} entries; see --json or --out)"
+        print(f"{name.replace('_', ' '):>18}  {value}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine", description="Cohort Studio on the command line.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=summary, description=summary)
+
+    prepare = command("prepare", "make one patient table of a source")
+    prepare.add_argument("--source", choices=["mimic3", "csv"], required=True)
+    prepare.add_argument("--path", type=Path, required=True, help="MIMIC-III folder or CSV file")
+    prepare.add_argument("--out", type=Path, required=True, help="TABLE.parquet")
+    prepare.add_argument("--report", type=Path, help="REPORT.json")
+
+    train = command("train", "teach a generator a table")
+    train.add_argument("--table", type=Path, required=True)
+    train.add_argument("--out", type=Path, required=True, help="folder of the model")
+    train.add_argument(
+        "--generator", default="dp_cgan", choices=["dp_cgan", "dp_cgans", "gaussian_copula", "ctgan", "tvae"]
+    )
+    train.add_argument("--patient-key", metavar="COLUMN")
+    train.add_argument("--schema", type=Path, metavar="SCHEMA.json")
+    privacy = train.add_mutually_exclusive_group()
+    privacy.add_argument("--epsilon", type=float)
+    privacy.add_argument("--no-privacy", action="store_true")
+    train.add_argument("--delta", type=float)
+    train.add_argument("--seed", type=int, default=settings().default_seed)
+    train.add_argument("--resume", action="store_true", help="continue an interrupted training")
+    train.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the generator")
+
+    generate = command("generate", "draw a cohort from a model")
+    generate.add_argument("--model", type=Path, required=True)
+    asked = generate.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--patients", type=int)
+    asked.add_argument("--spec", type=Path, metavar="SPEC.json")
+    generate.add_argument("--out", type=Path, required=True, help="FILE.csv, .parquet or .xlsx")
+    generate.add_argument("--seed", type=int)
+
+    evaluate = command("evaluate", "compare a synthetic table with real ones")
+    for name in ("train", "holdout", "synthetic"):
+        evaluate.add_argument(f"--{name}", type=Path, required=True)
+    evaluate.add_argument("--spec", type=Path)
+    evaluate.add_argument("--schema", type=Path)
+    evaluate.add_argument("--out", type=Path, help="REPORT.json")
+
+    parse = command("parse", "show what a request is understood as (always JSON)")
+    parse.add_argument("text")
+    parse.add_argument("--previous", type=Path, metavar="SPEC.json")
+    parse.add_argument("--source", metavar="TABLE|MODEL_DIR")
+    parse.add_argument("--backend", default="rules", choices=["rules", "llama", "endpoint"])
+
+    export = command("export", "write a cohort in another format")
+    export.add_argument("--cohort", type=Path, required=True, help="cohort folder or table")
+    export.add_argument("--format", required=True)
+    export.add_argument("--out", type=Path, required=True)
+
+    for one in (prepare, train, generate, evaluate, export):
+        one.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+if __name__ == "__main__":
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Cohorts: how many real patients support a request, generation, and what was generated."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from engine.cohort.predicate import AttritionStep, attrition
+from engine.cohort.spec import CohortSpec
+from engine.conversation.wording import describe
+from engine.core.errors import UserError
+from engine.core.workspace import read_json
+from engine.schema.table import TableSchema
+from engine.services.context import Context
+from engine.storage.records import CohortRecord, State
+from engine.storage.tables import read_schema, read_table
+
+
+@dataclass(frozen=True)
+class Support:
+    """Real rows and patients behind a request; ``None`` stands for a count too small to show."""
+
+    steps: tuple["SupportStep", ...]
+    minimum: int
+
+    @property
+    def patients(self) -> int | None:
+        """Supporting patients after every criterion."""
+        return self.steps[-1].patients
+
+    @property
+    def text(self) -> str:
+        """The count in words."""
+        return self.show(self.patients)
+
+    def show(self, count: int | None) -> str:
+        """A count for the screen."""
+        return f"fewer than {self.minimum}" if count is None else f"{count:,}"
+
+
+@dataclass(frozen=True)
+class SupportStep:
+    """What is left after one criterion."""
+
+    criterion: str
+    rows: int | None
+    patients: int | None
+
+
+class Cohorts:
+    """Request, draw and keep synthetic cohorts."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def support(self, dataset_id: str, spec: CohortSpec) -> Support:
+        """Attrition of the real patients over the spec's criteria, small counts suppressed.
+
+        Raises:
+            UserError: the spec contradicts itself or the schema.
+        """
+        path = self._context.workspace.dataset(dataset_id) / "table.parquet"
+        schema = read_schema(path)
+        needed = {criterion.column for criterion in spec.criteria}
+        if schema.patient_key:
+            needed.add(schema.patient_key)
+        for criterion in spec.criteria:
+            schema[criterion.column]
+        names = [name for name in schema.names if name in needed] or schema.names[:1]
+        table, narrowed = read_table(path, columns=names)
+        minimum = self._context.settings.small_cell_minimum
+        return Support(_suppressed(attrition(table, spec, narrowed), minimum), minimum)
+
+    def sentence(self, spec: CohortSpec, schema: TableSchema) -> str:
+        """The cohort in one sentence."""
+        return describe(spec, schema)
+
+    def generate(self, model_id: str, spec: CohortSpec) -> tuple[CohortRecord, str]:
+        """Queue the generation of a cohort; returns the cohort and the job's id.
+
+        Raises:
+            UserError: the model is not trained, or the spec does not suit its table.
+        """
+        model = self._context.database.model(model_id)
+        if model.state is not State.READY:
+            raise UserError("this model is not trained yet", remedy="Wait for its training to finish.")
+        schema = read_schema(self._context.workspace.dataset(model.dataset_id) / "table.parquet")
+        cohort = self._context.database.add_cohort(
+            model_id=model_id, dataset_id=model.dataset_id, name=describe(spec, schema), spec=spec.as_json()
+        )
+        job = self._context.submit("generate", {"model_id": model_id, "spec": spec.as_json()}, subject=cohort.id)
+        return cohort, job
+
+    def all(self) -> list[CohortRecord]:
+        """Newest first."""
+        return self._context.database.cohorts()
+
+    def get(self, cohort_id: str) -> CohortRecord:
+        """One cohort.
+
+        Raises:
+            UserError: there is no such cohort.
+        """
+        return self._context.database.cohort(cohort_id)
+
+    def rows(self, cohort_id: str, limit: int) -> pd.DataFrame:
+        """The first ``limit`` synthetic rows."""
+        return read_table(self._context.workspace.cohort(cohort_id) / "cohort.parquet")[0].head(limit)
+
+    def manifest(self, cohort_id: str) -> dict[str, Any]:
+        """What the cohort was made from."""
+        return read_json(self._context.workspace.cohort(cohort_id) / "manifest.json")
+
+
+def _suppressed(steps: list[AttritionStep], minimum: int) -> tuple[SupportStep, ...]:
+    return tuple(
+        SupportStep(step.criterion, None, None)
+        if 0 < step.patients < minimum or 0 < step.rows < minimum
+        else SupportStep(step.criterion, step.rows, step.patients)
+        for step in steps
+    )

@@ -1,0 +1,285 @@
+"""The command line's use cases: the same steps as the dashboard's, in the foreground, on files.
+
+Each function returns what ``--json`` prints. Only ``engine.__main__`` imports this module: it may load torch.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from engine.cohort.spec import CohortSpec
+from engine.core.errors import DataError, UserError
+from engine.core.progress import Progress
+from engine.core.workspace import write_json
+from engine.preparation.pipeline import PreparedTable, prepare_frame, prepare_mimic3
+from engine.schema.inference import infer_schema, schema_from_json
+from engine.schema.table import Column, Role, TableSchema, conform
+from engine.sources.csv_upload import read_csv
+from engine.storage.tables import read_schema, read_table, write_table
+
+
+def prepare(*, source: str, path: Path, out: Path, report: Path | None, progress: Progress) -> dict[str, Any]:
+    """Prepare a MIMIC-III folder or a CSV into one patient table that carries its schema."""
+    if out.suffix != ".parquet":
+        raise UserError(
+            f"--out ({out.name}) must end in .parquet", remedy="The table keeps its types and schema there."
+        )
+    started = time.perf_counter()
+    if source == "mimic3":
+        prepared = prepare_mimic3(path, progress=progress)
+    else:
+        prepared = _prepare_file(path, schema_path=None, patient_key=None, progress=progress)
+    write_table(out, prepared.table, prepared.schema)
+    if report is not None:
+        write_json(report, prepared.report.model_dump(mode="json"))
+    return {
+        "rows": len(prepared.table),
+        "patients": prepared.report.patients,
+        "columns": len(prepared.schema.features),
+        "seconds": round(time.perf_counter() - started, 2),
+        "peak_memory_mb": _peak_memory_mb(),
+        "out": str(out),
+    }
+
+
+def train(
+    *,
+    table: Path,
+    out: Path,
+    generator: str,
+    patient_key: str | None,
+    schema: Path | None,
+    epsilon: float | None,
+    delta: float | None,
+    seed: int,
+    resume: bool,
+    options: dict[str, Any],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Fit a generator on a table and save it into ``out``; ``out``.checkpoint holds the state to resume from."""
+    from engine.generators.registry import create
+
+    if epsilon is not None or delta is not None:
+        raise UserError(
+            "no generator of this release gives an (epsilon, delta) guarantee",
+            remedy="Train with --no-privacy, and treat the model as confidential.",
+        )
+    prepared = _load(table, schema_path=schema, patient_key=patient_key, progress=progress)
+    model = create(generator)
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    if checkpoint.exists() and not resume:
+        _clear(checkpoint)
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    report = model.fit(
+        prepared.table, prepared.schema, seed=seed, options=options, progress=progress, checkpoint=checkpoint
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    model.save(out)
+    _clear(checkpoint)
+    return {
+        **{key: value for key, value in report.as_dict().items() if key != "history"},
+        "peak_memory_mb": _peak_memory_mb(),
+        "model_bytes": sum(file.stat().st_size for file in out.rglob("*") if file.is_file()),
+        "out": str(out),
+    }
+
+
+def generate(
+    *, model: Path, patients: int | None, spec: Path | None, out: Path, seed: int | None, progress: Progress
+) -> dict[str, Any]:
+    """Draw a cohort from a saved model and write it by ``out``'s extension (.csv, .parquet, .xlsx)."""
+    from engine.generators.registry import load
+    from engine.sampling.conditional import draw
+
+    request = read_spec(spec) if spec is not None else CohortSpec()
+    if patients is not None:
+        request = _validated({**request.as_json(), "patients": patients})
+    if seed is not None:
+        request = _validated({**request.as_json(), "seed": seed})
+    fitted = load(model)
+    result = draw(fitted, request, table=None, progress=progress)
+    schema = fitted.schema.select(list(result.frame.columns))
+    _write(result.frame, schema, out, _manifest(request, model=model, generator=fitted.name))
+    return {
+        "rows": len(result.frame),
+        "seconds": round(result.seconds, 3),
+        "rows_per_second": round(len(result.frame) / max(result.seconds, 1e-9)),
+        "compliance": result.compliance,
+        "extrapolated": result.extrapolated,
+        "support": result.support_rows,
+        "strategy": result.strategy,
+        "notes": result.notes,
+        "out": str(out),
+    }
+
+
+def evaluate(
+    *,
+    train: Path,
+    holdout: Path,
+    synthetic: Path,
+    spec: Path | None,
+    schema: Path | None,
+    out: Path | None,
+    small_cell_minimum: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Compare a synthetic table with the real training and hold-out tables."""
+    from engine.evaluation.report import compare
+
+    if out is not None and out.suffix != ".json":
+        raise UserError(f"--out ({out.name}) must end in .json")
+    real = _load(train, schema_path=schema, patient_key=None, progress=progress)
+    held = _aligned(holdout, real.schema)
+    made = _aligned(synthetic, real.schema.select([column.name for column in real.schema.features]))
+    request = read_spec(spec) if spec is not None else CohortSpec(patients=max(1, len(made)))
+    result = compare(
+        real.table, held, made, real.schema, spec=request, small_cell_minimum=small_cell_minimum, progress=progress
+    )
+    if out is not None:
+        write_json(out, result)
+    return result
+
+
+def parse(*, text: str, previous: Path | None, source: str | None, backend: str) -> dict[str, Any]:
+    """The turn that the chat would answer ``text`` with."""
+    from engine.services.chat import understand
+
+    if backend != "rules":
+        raise UserError(f"backend {backend!r} is not part of this release", remedy="Use --backend rules.")
+    schema = _source_schema(source)
+    turn = understand(text, schema=schema, previous=read_spec(previous) if previous else None)
+    return turn.as_json()
+
+
+def export(*, cohort: Path, format: str, out: Path) -> dict[str, Any]:
+    """Write a cohort folder or a table in another format."""
+    from engine.export.formats import export as write
+
+    table = cohort / "cohort.parquet" if cohort.is_dir() else cohort
+    frame, schema = read_table(table) if table.suffix == ".parquet" else _csv(table)
+    manifest_path = cohort / "manifest.json"
+    manifest = (
+        json.loads(manifest_path.read_text("utf-8")) if manifest_path.is_file() else {"source": {"file": table.name}}
+    )
+    write(frame, schema, manifest, format=format, path=out)
+    return {"rows": len(frame), "columns": len(frame.columns), "bytes": out.stat().st_size, "out": str(out)}
+
+
+def read_spec(path: Path) -> CohortSpec:
+    """The CohortSpec in a JSON file.
+
+    Raises:
+        UserError: the file is not JSON, or not a valid spec; says which field.
+    """
+    try:
+        return _validated(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise UserError(f"there is no file {path}") from error
+    except json.JSONDecodeError as error:
+        raise UserError("the spec is not JSON", where=f"{path.name}, line {error.lineno}") from error
+
+
+def _validated(value: dict[str, Any]) -> CohortSpec:
+    try:
+        return CohortSpec.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "spec"
+        raise UserError(first["msg"].removeprefix("Value error, "), where=where) from error
+
+
+def _load(path: Path, *, schema_path: Path | None, patient_key: str | None, progress: Progress) -> PreparedTable:
+    if path.suffix == ".parquet" and schema_path is None and patient_key is None:
+        try:
+            frame, schema = read_table(path)
+        except DataError:
+            pass  # a parquet file of another program: prepared like a CSV
+        else:
+            return PreparedTable.of(frame, schema)
+    return _prepare_file(path, schema_path=schema_path, patient_key=patient_key, progress=progress)
+
+
+def _prepare_file(
+    path: Path, *, schema_path: Path | None, patient_key: str | None, progress: Progress
+) -> PreparedTable:
+    upload = read_csv(path)
+    if schema_path is None:
+        schema = infer_schema(upload.frame)
+    else:
+        schema = schema_from_json(json.loads(schema_path.read_text(encoding="utf-8")), upload.frame)
+    if patient_key is not None:
+        schema = _with_key(schema, patient_key)
+    return prepare_frame(upload.frame, schema, source=path.name, progress=progress)
+
+
+def _with_key(schema: TableSchema, name: str) -> TableSchema:
+    def role(column: Column) -> Column:
+        if column.name == name:
+            return column.model_copy(update={"role": Role.PATIENT_KEY})
+        if column.role is Role.PATIENT_KEY:
+            return column.model_copy(update={"role": Role.EXCLUDED})
+        return column
+
+    schema[name]
+    return TableSchema(columns=tuple(role(column) for column in schema.columns))
+
+
+def _aligned(path: Path, schema: TableSchema) -> pd.DataFrame:
+    frame = pd.read_parquet(path) if path.suffix == ".parquet" else read_csv(path).frame
+    return conform(frame, schema)
+
+
+def _csv(path: Path) -> tuple[pd.DataFrame, TableSchema]:
+    upload = read_csv(path)
+    schema = infer_schema(upload.frame)
+    return conform(upload.frame, schema), schema
+
+
+def _source_schema(source: str | None) -> TableSchema:
+    """The columns that requests are understood against: a table, a model, or every column MIMIC-III can give."""
+    if source is None:
+        from engine.schema.catalogue import catalogue
+
+        return catalogue().mimic3_schema()
+    path = Path(source)
+    if path.is_dir():
+        return TableSchema.model_validate(json.loads((path / "manifest.json").read_text("utf-8"))["schema"])
+    if path.suffix == ".parquet":
+        return read_schema(path)
+    if path.is_file():
+        return infer_schema(read_csv(path).frame)
+    raise UserError(f"there is no source {source!r}", remedy="Name a table, a model folder, or leave --source out.")
+
+
+def _write(frame: pd.DataFrame, schema: TableSchema, out: Path, manifest: dict[str, Any]) -> None:
+    from engine.export.formats import export as write
+
+    formats = {".csv": "csv-plain", ".parquet": "parquet", ".xlsx": "excel"}
+    if out.suffix not in formats:
+        raise UserError(f"--out ({out.name}) must end in .csv, .parquet or .xlsx")
+    write(frame, schema, manifest, format=formats[out.suffix], path=out)
+
+
+def _manifest(spec: CohortSpec, *, model: Path, generator: str) -> dict[str, Any]:
+    from engine.export.manifest import manifest
+
+    return manifest(spec, source={"model": model.name}, generator={"name": generator}, seed=spec.seed)
+
+
+def _clear(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder)
+
+
+def _peak_memory_mb() -> float:
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)

@@ -1,0 +1,65 @@
+"""The one object that pages hold: a facade per use case over one open workspace."""
+
+from functools import cached_property
+
+from engine.core.settings import Settings
+from engine.services.chat import Chat
+from engine.services.cohorts import Cohorts
+from engine.services.comparison import Comparison
+from engine.services.context import Context
+from engine.services.datasets import Datasets
+from engine.services.exports import Exports
+from engine.services.training import Training
+from engine.services.work import Work
+
+
+class Studio:
+    """Opens the workspace and hands out its services."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._context = Context.open(settings)
+
+    def start(self) -> "Studio":
+        """Watch over the worker for as long as this process lives."""
+        self._context.supervisor.watch()
+        return self
+
+    @property
+    def small_cell_minimum(self) -> int:
+        """Counts of real patients below this are not shown."""
+        return self._context.settings.small_cell_minimum
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        """Sources: MIMIC-III folders and uploaded tables."""
+        return Datasets(self._context)
+
+    @cached_property
+    def training(self) -> Training:
+        """Generators and their training."""
+        return Training(self._context)
+
+    @cached_property
+    def cohorts(self) -> Cohorts:
+        """Support of a request, generation, stored cohorts."""
+        return Cohorts(self._context)
+
+    @cached_property
+    def chat(self) -> Chat:
+        """From text to a CohortSpec."""
+        return Chat(self._context)
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Real beside synthetic."""
+        return Comparison(self._context)
+
+    @cached_property
+    def exports(self) -> Exports:
+        """Files to take away."""
+        return Exports(self._context)
+
+    @cached_property
+    def work(self) -> Work:
+        """Running and past jobs."""
+        return Work(self._context)

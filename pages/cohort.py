@@ -1,0 +1,26 @@
+"""Cohort: say which patients you need, or click them together; both edit the same request."""
+
+import streamlit as st
+
+if "_shell" not in st.session_state:
+    st.switch_page("streamlit_app.py")
+
+from pages.components import chat, form, generation
+from pages.components.state import dataset_id, keep_spec, spec, studio
+
+st.title("Cohort")
+chosen = dataset_id()
+if chosen is None or studio().datasets.get(chosen).state.value != "ready":
+    st.info("A cohort needs a prepared data set to follow.")
+    st.page_link("pages/start.py", label="Choose one", icon=":material/home:")
+    st.stop()
+schema = studio().datasets.schema(chosen)
+talk, fill = st.columns([2, 3], gap="large")
+with talk:
+    chat.panel(chosen, schema)
+with fill:
+    request = form.edit(spec(), schema)
+    if request is not None:
+        keep_spec(request)
+        generation.summary(chosen, request, schema)
+generation.results()

@@ -1,0 +1,35 @@
+"""Compare: real beside synthetic, in aggregates."""
+
+import streamlit as st
+
+if "_shell" not in st.session_state:
+    st.switch_page("streamlit_app.py")
+
+from pages.components import comparison, progress
+from pages.components.state import cohort_id, studio
+
+st.title("Compare")
+chosen = cohort_id()
+if chosen is None or studio().cohorts.get(chosen).state.value != "ready":
+    st.info("Generate a cohort first.")
+    st.page_link("pages/cohort.py", label="Ask for a cohort", icon=":material/groups:")
+    st.stop()
+cohort = studio().cohorts.get(chosen)
+st.markdown(f"**{cohort.name}** — {cohort.rows:,} synthetic patients")
+result = studio().comparison.result(chosen)
+if result is None:
+    job = studio().work.latest(chosen)
+    if job is None or job.kind != "compare":
+        studio().comparison.start(chosen)
+    progress.follow(chosen)
+    st.stop()
+
+comparison.scores(result)
+distributions, associations = st.tabs(["Distributions", "Associations"])
+with distributions:
+    comparison.distributions(result)
+with associations:
+    comparison.associations(result)
+st.caption("Real figures are aggregates: small groups are merged, single records are never shown.")
+if st.button("Export this cohort", type="primary", icon=":material/download:"):
+    st.switch_page("pages/export.py")

@@ -1,0 +1,102 @@
+"""What a request would find, the Generate button, and the cohorts that came of it."""
+
+import streamlit as st
+
+from engine.cohort.spec import CohortSpec
+from engine.core.errors import UserError
+from engine.schema.table import TableSchema
+from pages.components import progress
+from pages.components.state import choose, cohort_id, studio
+
+
+def summary(dataset_id: str, request: CohortSpec, schema: TableSchema) -> None:
+    """The cohort in one sentence, the real patients behind it, and Generate."""
+    with st.container(border=True):
+        st.text(studio().cohorts.sentence(request, schema))
+        try:
+            support = studio().cohorts.support(dataset_id, request)
+        except UserError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+        _support(support, schema)
+        _generate(dataset_id, request)
+
+
+def _support(support, schema: TableSchema) -> None:
+    st.markdown(f"**{support.text}** real patients support this request.", help="Counts of 1 to 10 are not shown.")
+    if len(support.steps) > 1:
+        st.dataframe(
+            [
+                {
+                    "After": "all patients" if step.criterion == "all" else schema[step.criterion].title,
+                    "Patients": support.show(step.patients),
+                    "Rows": support.show(step.rows),
+                }
+                for step in support.steps
+            ],
+            hide_index=True,
+            key="attrition",
+            alt="Real patients left after each criterion",
+        )
+    if support.patients is None or support.patients == 0:
+        st.warning(
+            "Hardly any real patient is like this: the cohort will be marked as extrapolated.",
+            icon=":material/warning:",
+        )
+
+
+def _generate(dataset_id: str, request: CohortSpec) -> None:
+    models = [model for model in studio().training.models(dataset_id) if model.state.value == "ready"]
+    if not models:
+        st.info("No generator is trained on this data set yet.", icon=":material/model_training:")
+        st.page_link("pages/train.py", label="Train one", icon=":material/model_training:")
+        return
+    labels = {info.name: info.label for info in studio().training.generators()}
+    by_id = {model.id: model for model in models}
+    picked = st.selectbox(
+        "Generator", list(by_id), key="model",
+        format_func=lambda key: f"{labels[by_id[key].generator]} · {by_id[key].created_at:%d %b, %H:%M}",
+    )  # fmt: skip
+    if st.button("Generate", type="primary", icon=":material/play_arrow:", key="generate", width="stretch"):
+        cohort, _ = studio().cohorts.generate(picked, request)
+        choose("cohort", cohort.id)
+        st.session_state["_generating"] = cohort.id
+        st.rerun()
+
+
+def results() -> None:
+    """The chosen cohort: progress while it is made, then its figures and first rows."""
+    chosen = cohort_id()
+    if chosen is None:
+        return
+    cohort = studio().cohorts.get(chosen)
+    st.divider()
+    st.subheader("Your cohort", anchor=False)
+    if cohort.state.value != "ready":
+        progress.follow(chosen)
+        return
+    report = cohort.report or {}
+    count, obeyed, support, seconds = st.columns(4)
+    count.metric("Synthetic patients", f"{cohort.rows:,}")
+    obeyed.metric("Obey every criterion", f"{cohort.compliance:.0%}")
+    support.metric("Supporting real records", _shown(report.get("support_rows")))
+    seconds.metric("Seconds", f"{cohort.seconds:.1f}")
+    for note in report.get("notes", []):
+        st.warning(note, icon=":material/warning:")
+    st.dataframe(
+        studio().cohorts.rows(chosen, 100), hide_index=True, height=260, key="rows",
+        alt="The first 100 synthetic patients",
+    )  # fmt: skip
+    st.caption("Synthetic rows: no real patient is shown. Not for clinical decisions.")
+    compare, export, _ = st.columns([1, 1, 3])
+    if compare.button("Compare with real", type="primary", icon=":material/compare:", key="to-compare"):
+        st.switch_page("pages/compare.py")
+    if export.button("Export", icon=":material/download:", key="to-export"):
+        st.switch_page("pages/export.py")
+
+
+def _shown(count: int | None) -> str:
+    if count is None:
+        return "not counted"
+    minimum = studio().small_cell_minimum
+    return f"fewer than {minimum}" if 0 < count < minimum else f"{count:,}"

@@ -1,0 +1,89 @@
+"""The frame around every page."""
+
+import ipaddress
+
+import streamlit as st
+
+from engine.core.errors import CohortStudioError
+from pages.components.state import studio, take_choice
+
+
+def pages() -> list:
+    """The pages in the order of the work."""
+    return [
+        st.Page("pages/start.py", title="Start", icon=":material/home:", default=True),
+        st.Page("pages/data.py", title="Data", icon=":material/table:"),
+        st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+        st.Page("pages/cohort.py", title="Cohort", icon=":material/groups:"),
+        st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
+        st.Page("pages/export.py", title="Export", icon=":material/download:"),
+        st.Page("pages/about.py", title="About & privacy", icon=":material/info:"),
+    ]
+
+
+def guard() -> None:
+    """Serve nobody on a public address who has not signed in."""
+    address = st.get_option("server.address") or "0.0.0.0"
+    if _is_loopback(address) or st.get_option("global.developmentMode") is None:
+        return
+    if "auth" not in st.secrets:
+        st.error(
+            f"Cohort Studio is bound to {address} and no sign-in is configured, so it shows nothing. "
+            "Bind it to 127.0.0.1, or configure [auth] in .streamlit/secrets.toml."
+        )
+        st.stop()
+    if not st.user.is_logged_in:
+        st.button("Sign in", on_click=st.login)
+        st.stop()
+
+
+def run(page: st.Page) -> None:
+    """Draw the bar, then the page; what goes wrong for a reason is said in a sentence."""
+    st.session_state["_shell"] = True
+    try:
+        _bar()
+        page.run()
+    except CohortStudioError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def _bar() -> None:
+    left, middle, right = st.columns([3, 4, 3], vertical_alignment="center")
+    datasets = {record.id: record.name for record in studio().datasets.all()}
+    if datasets:
+        take_choice("dataset", list(datasets))
+        left.selectbox(
+            "Data set", list(datasets), key="dataset", format_func=lambda key: datasets.get(key, "…"),
+            bind="query-params", label_visibility="collapsed",
+        )  # fmt: skip
+    cohorts = {
+        record.id: f"{record.rows:,} synthetic patients · {record.name}" if record.rows else record.name
+        for record in studio().cohorts.all()
+    }
+    if cohorts:
+        take_choice("cohort", list(cohorts))
+        middle.selectbox(
+            "Cohort", list(cohorts), key="cohort", format_func=lambda key: cohorts.get(key, "…"),
+            bind="query-params", label_visibility="collapsed",
+        )  # fmt: skip
+    with right:
+        _work()
+
+
+@st.fragment(run_every=2.0)
+def _work() -> None:
+    active = studio().work.active()
+    if not active:
+        st.caption(":material/check_circle: No job is running · ε 0 spent (no formal privacy in this release)")
+        return
+    job = active[-1]
+    st.progress(min(1.0, job.fraction), text=f"{job.kind.capitalize()}: {job.message or 'waiting for the worker'}")
+
+
+def _is_loopback(address: str) -> bool:
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

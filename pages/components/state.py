@@ -1,0 +1,63 @@
+"""What the pages share: the open studio, and the ids and specs of this browser session."""
+
+from typing import Any
+
+import streamlit as st
+
+from engine.cohort.spec import CohortSpec
+from engine.core.settings import settings
+from engine.services.studio import Studio
+
+
+@st.cache_resource(show_spinner="Opening the workspace…")
+def studio() -> Studio:
+    """The one studio of this process."""
+    return Studio(settings()).start()
+
+
+def dataset_id() -> str | None:
+    """The chosen data set."""
+    return st.session_state.get("dataset")
+
+
+def cohort_id() -> str | None:
+    """The chosen cohort."""
+    return st.session_state.get("cohort")
+
+
+def choose(kind: str, identifier: str) -> None:
+    """Choose a data set or cohort; takes effect at the next run, before the bar's widgets exist."""
+    st.session_state[f"_next_{kind}"] = identifier
+
+
+def take_choice(kind: str, options: list[str]) -> None:
+    """Hand a choice made on a page to the bar's widget ``kind``."""
+    chosen = st.session_state.pop(f"_next_{kind}", None)
+    if chosen in options:
+        st.session_state[kind] = chosen
+
+
+def spec() -> CohortSpec:
+    """The request that chat and form edit."""
+    return st.session_state.setdefault("_spec", CohortSpec())
+
+
+def set_spec(new: CohortSpec) -> None:
+    """Replace the request; the form's widgets are made anew from it."""
+    st.session_state["_spec"] = new
+    st.session_state["_spec_version"] = version() + 1
+
+
+def keep_spec(new: CohortSpec) -> None:
+    """Keep what the form's widgets say; they stay as they are."""
+    st.session_state["_spec"] = new
+
+
+def version() -> int:
+    """Counts the replacements of the request; part of the form's widget keys."""
+    return st.session_state.setdefault("_spec_version", 0)
+
+
+def turns() -> list[dict[str, Any]]:
+    """The conversation: ``{"role", "text"}`` and ``{"role", "turn", "applied", "before"}``."""
+    return st.session_state.setdefault("_turns", [])

@@ -1,0 +1,49 @@
+"""Data: how a source was read and prepared, in counts and pictures; no row is shown."""
+
+import pandas as pd
+import streamlit as st
+
+if "_shell" not in st.session_state:
+    st.switch_page("streamlit_app.py")
+
+from pages.components import preparation, progress
+from pages.components.state import dataset_id, studio
+
+st.title("Data")
+chosen = dataset_id()
+if chosen is None:
+    st.info("No data set yet. Choose a MIMIC-III folder or upload a table.")
+    st.page_link("pages/start.py", label="Go to Start", icon=":material/home:")
+    st.stop()
+record = studio().datasets.get(chosen)
+preview = studio().datasets.preview(chosen)
+if preview is not None:
+    preparation.confirm(record, preview)
+    st.stop()
+if progress.follow(chosen) is None and record.state.value != "ready":
+    st.stop()
+
+report, profile = studio().datasets.report(chosen), studio().datasets.profile(chosen)
+patients, rows, columns, action = st.columns(4, vertical_alignment="bottom")
+patients.metric("Patients", f"{record.patients:,}")
+rows.metric("Rows", f"{record.rows:,}")
+columns.metric("Columns", f"{record.columns:,}")
+if action.button("Train a generator", type="primary", icon=":material/model_training:"):
+    st.switch_page("pages/train.py")
+
+table_tab, report_tab = st.tabs(["Patient table", "Preparation report"])
+with table_tab:
+    st.caption("Every column of the prepared table in aggregates. Small groups of patients are merged or left out.")
+    overview = pd.DataFrame([preparation.overview_row(column) for column in profile])
+    event = st.dataframe(
+        overview, hide_index=True, height=420, key="overview", on_select="rerun", selection_mode="single-row",
+        column_config={"Recorded": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)},
+        alt="Columns of the prepared table with kind, unit, share recorded and typical values",
+    )  # fmt: skip
+    selected = event.selection.rows[0] if event.selection.rows else 0
+    st.plotly_chart(
+        studio().comparison.profile(profile[selected]), width="stretch", key="profile",
+        alt=f"Distribution of {overview.iloc[selected, 0]} in the real patients",
+    )  # fmt: skip
+with report_tab:
+    preparation.show_report(report)
