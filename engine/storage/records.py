@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Float, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy import JSON, Boolean, Column, DateTime, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -127,15 +127,15 @@ datasets = Table(
     metadata,
     Column("number", Integer, primary_key=True),
     Column("id", String(12), nullable=False, unique=True),
-    Column("name", String(200), nullable=False),
+    Column("name", Text, nullable=False),
     Column("source", String(20), nullable=False),
-    Column("location", String(4096), nullable=False),
+    Column("location", Text, nullable=False),
     Column("state", String(20), nullable=False),
     Column("rows", Integer),
     Column("patients", Integer),
     Column("columns", Integer),
     Column("fingerprint", String(64)),
-    Column("message", String(4000)),
+    Column("message", Text),
     Column("created_at", UtcDateTime, nullable=False),
 )
 
@@ -160,7 +160,7 @@ cohorts = Table(
     Column("id", String(12), nullable=False, unique=True),
     Column("model_id", String(12), ForeignKey("models.id"), nullable=False, index=True),
     Column("dataset_id", String(12), ForeignKey("datasets.id"), nullable=False, index=True),
-    Column("name", String(200), nullable=False),
+    Column("name", Text, nullable=False),
     Column("spec", JSON, nullable=False),
     Column("state", String(20), nullable=False),
     Column("rows", Integer),
@@ -181,7 +181,7 @@ jobs = Table(
     Column("state", String(20), nullable=False),
     Column("attempt", Integer, nullable=False, default=0),
     Column("fraction", Float, nullable=False, default=0.0),
-    Column("message", String(400), nullable=False, default=""),
+    Column("message", Text, nullable=False, default=""),
     Column("figures", JSON, nullable=False),
     Column("error", JSON(none_as_null=True)),
     Column("cancel_requested", Boolean, nullable=False, default=False),
