@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command as main; main()"
 HEAVY = ("torch", "transformers", "sdv", "sdmetrics", "dp_cgans", "sklearn", "scipy")
 
 
@@ -20,7 +21,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
         (sys.executable, "-m", "ruff", "check", "."),
         (sys.executable, "-m", "ruff", "format", "--check", "."),
         (sys.executable, "-m", "pyright", "-p", ".pyrightconfig.json", "--pythonpath", sys.executable),
-        (sys.executable, "-c", "from importlinter.cli import lint_imports_command as main; main()", "--config", ".importlinter", "--no-cache"),
+        (sys.executable, "-c", LINT_IMPORTS, "--config", ".importlinter", "--no-cache"),
         (sys.executable, "-m", "pip", "check"),
     ],
     ids=["ruff", "format", "pyright", "import order", "pip check"],

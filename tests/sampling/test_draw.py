@@ -50,9 +50,7 @@ class Population(Generator):
         return conform(
             pd.DataFrame(
                 {
-                    "age": np.where(
-                        random.random(rows) < 0.02, random.integers(91, 101, rows), random.integers(0, 91, rows)
-                    ),
+                    "age": np.where(very_old, random.integers(91, 101, rows), random.integers(0, 91, rows)),
                     "sex": np.where(men, "M", "F"),
                     "unit": random.choice(["MICU", "SICU", "CCU"], rows, p=[0.6, 0.3, 0.1]),
                     "died": random.random(rows) < np.where(men, 0.4, 0.2),
