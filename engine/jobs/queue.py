@@ -4,7 +4,7 @@ A worker holds a job for as long as it renews the lease. Whoever lost it may not
 report on, or settle, the same attempt. The end of a job and the state of what it makes change in one transaction.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -157,7 +157,7 @@ class Queue:
             return row.cancel_requested
 
     def report(
-        self, id: str, owner: str, fraction: float, message: str, figures: Figures | Iterable[Figures] = ()
+        self, id: str, owner: str, fraction: float, message: str, figures: Figures | Sequence[Figures] = ()
     ) -> bool:
         """Store progress and renew the lease; ``figures`` (one point or several) go behind the history.
 

@@ -1,0 +1,225 @@
+"""What the worker does for each kind of job. Only the worker runs these; every heavy import is inside its function.
+
+Each step may have been killed at any point of an earlier attempt. It looks first whether its result is there already,
+publishes files whole, and changes the record last, so that a second attempt finds the work done or does it again.
+No step reports progress after that: a report could cancel what is already there for everybody to see.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.core.errors import UserError
+from engine.core.progress import Part, Progress
+from engine.core.settings import settings
+from engine.core.workspace import Workspace, read_json, write_json
+from engine.jobs.memory import peak_megabytes, reset_peak
+from engine.jobs.records import JobRecord
+from engine.storage.database import Database
+from engine.storage.folders import folder_bytes, published_files, published_folder, sha256
+from engine.storage.records import DatasetRecord, State
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from engine.generators.base import Generator
+    from engine.preparation.pipeline import PreparedTable
+    from engine.schema.table import TableSchema
+
+HOLDOUT_SHARE = 0.3
+"""Share of the patients that no generator sees."""
+FIT_REPORT = "fit.json"
+
+
+def prepare(job: JobRecord, /, *, workspace: Workspace, database: Database, progress: Progress) -> None:
+    """Read a source into the data set ``job.subject``: table, schema, report and the split by patient.
+
+    Payload: ``{"source": "mimic3", "path": folder}`` or ``{"source": "csv", "path": file, "interpretation": …|None,
+    "schema": …|None}``, and optionally the ``seed`` of the split.
+    """
+    from engine.preparation.splitting import split_by_patient
+    from engine.storage.tables import write_table
+
+    record = database.dataset(job.subject)
+    if record.state is State.READY:
+        return
+    folder = workspace.dataset(record.id)
+    if not _prepared_by(job, folder):
+        prepared = _prepared(job.payload, record, Part(progress, 0.0, 0.95))
+        seed = int(job.payload.get("seed", settings().default_seed))
+        train, holdout = split_by_patient(prepared.table, prepared.schema, holdout=HOLDOUT_SHARE, seed=seed)
+        progress.update(0.96, "Saving the patient table")
+        with published_files(folder) as temporary:
+            prepared.save(temporary)
+            # The table carries its schema, whatever else the preparation writes beside it.
+            write_table(temporary / "table.parquet", prepared.table, prepared.schema)
+            splits = {"train": train.tolist(), "holdout": holdout.tolist(), "seed": seed, "job": job.id}
+            write_json(temporary / "splits.json", splits)
+    rows, patients, columns = _size(folder)
+    database.update_dataset(
+        record.id, state=State.READY, rows=rows, patients=patients, columns=columns, message=None,
+        fingerprint=sha256(folder / "table.parquet"),
+    )  # fmt: skip
+
+
+def train(job: JobRecord, /, *, workspace: Workspace, database: Database, progress: Progress) -> None:
+    """Fit the generator of model ``job.subject`` on the training part of its data set.
+
+    Payload: ``{"dataset_id", "generator", "options", "seed"}``. Interrupted fits continue from the job's folder.
+    """
+    from engine.generators.registry import create
+
+    record = database.model(job.subject)
+    if record.state is State.READY:
+        return
+    folder = workspace.model(record.id)
+    if not (folder / FIT_REPORT).exists():
+        reset_peak()
+        progress.update(0.0, "Reading the patient table")
+        dataset = _ready_dataset(database, job.payload["dataset_id"])
+        table, schema = _table(workspace, dataset)
+        rows = table.iloc[_split(workspace, dataset.id)["train"]].reset_index(drop=True)
+        generator = create(job.payload["generator"])
+        report = generator.fit(
+            rows, schema, seed=job.payload["seed"], options=job.payload["options"],
+            progress=Part(progress, 0.02, 0.96), checkpoint=workspace.job(job.id),
+        )  # fmt: skip
+        progress.update(0.97, "Saving the model")
+        with published_folder(folder) as temporary:
+            generator.save(temporary)
+            measured = {"model_bytes": folder_bytes(temporary), "peak_memory_mb": peak_megabytes()}
+            write_json(temporary / FIT_REPORT, report.as_dict() | measured)
+    database.update_model(record.id, state=State.READY, report=read_json(folder / FIT_REPORT))
+
+
+def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, progress: Progress) -> None:
+    """Draw the cohort ``job.subject``. Payload: ``{"model_id", "spec"}``."""
+    from engine.cohort.spec import CohortSpec
+    from engine.export.manifest import manifest
+    from engine.sampling.conditional import draw
+    from engine.storage.tables import write_table
+
+    record = database.cohort(job.subject)
+    if record.state is State.READY:
+        return
+    model = database.model(job.payload["model_id"])
+    if model.state is not State.READY:
+        raise UserError(f"model {model.id} is not trained", remedy="Train it first.")
+    dataset = _ready_dataset(database, model.dataset_id)
+    spec = CohortSpec.model_validate(job.payload["spec"])
+    progress.update(0.0, "Loading the model")
+    generator = _generator(workspace, model.id)
+    table, _ = _table(workspace, dataset)
+    drawn = draw(generator, spec, table=table, progress=Part(progress, 0.05, 0.95))
+    progress.update(0.96, "Saving the cohort")
+    schema = generator.schema.select([str(name) for name in drawn.frame.columns])
+    report = {
+        "support_rows": drawn.support_rows, "extrapolated": drawn.extrapolated, "strategy": drawn.strategy,
+        "notes": drawn.notes,
+    }  # fmt: skip
+    source = {"name": dataset.name, "kind": dataset.source, "fingerprint": dataset.fingerprint, "id": dataset.id}
+    described = {"name": model.generator, "model": model.id, "options": model.options, "seed": model.seed}
+    with published_files(workspace.cohort(record.id)) as temporary:
+        write_table(temporary / "cohort.parquet", drawn.frame, schema)
+        write_json(temporary / "manifest.json", manifest(spec, source=source, generator=described, seed=spec.seed))
+    database.update_cohort(
+        record.id, state=State.READY, rows=len(drawn.frame), seconds=drawn.seconds, compliance=drawn.compliance,
+        report=report,
+    )  # fmt: skip
+
+
+def compare(job: JobRecord, /, *, workspace: Workspace, database: Database, progress: Progress) -> None:
+    """Compare the cohort of the payload (``{"cohort_id"}``) with the real rows of its data set."""
+    from engine.cohort.spec import CohortSpec
+    from engine.evaluation.report import compare as compare_tables
+    from engine.storage.tables import read_table
+
+    cohort = database.cohort(job.payload["cohort_id"])
+    if cohort.state is not State.READY:
+        raise UserError(f"cohort {cohort.id} is not generated", remedy="Generate it first.")
+    progress.update(0.0, "Reading the tables")
+    dataset = _ready_dataset(database, cohort.dataset_id)
+    table, schema = _table(workspace, dataset)
+    split = _split(workspace, dataset.id)
+    folder = workspace.cohort(cohort.id)
+    synthetic, _ = read_table(folder / "cohort.parquet")
+    result = compare_tables(
+        table.iloc[split["train"]], table.iloc[split["holdout"]], synthetic, schema,
+        spec=CohortSpec.model_validate(cohort.spec), small_cell_minimum=settings().small_cell_minimum,
+        progress=Part(progress, 0.02, 0.98),
+    )  # fmt: skip
+    write_json(folder / "comparison.json", result)
+
+
+STEPS: dict[str, Callable[..., None]] = {"prepare": prepare, "train": train, "generate": generate, "compare": compare}
+"""The kinds of jobs."""
+
+
+def _prepared(payload: dict[str, Any], record: DatasetRecord, progress: Progress) -> "PreparedTable":
+    from engine.preparation.pipeline import prepare_frame, prepare_mimic3
+
+    path = Path(payload["path"])
+    if payload["source"] == "mimic3":
+        return prepare_mimic3(path, progress=progress)
+    from engine.schema.inference import infer_schema
+    from engine.schema.table import TableSchema
+    from engine.sources.csv_upload import Interpretation, read_csv
+
+    progress.update(0.0, "Reading the file")
+    given = payload.get("interpretation")
+    overrides = None if given is None else Interpretation.model_validate(given)
+    frame = read_csv(path, name=record.name, overrides=overrides).frame
+    shown = payload.get("schema")
+    schema = infer_schema(frame) if shown is None else TableSchema.model_validate(shown)
+    return prepare_frame(frame, schema, source=record.name, progress=Part(progress, 0.3, 1.0))
+
+
+def _prepared_by(job: JobRecord, folder: Path) -> bool:
+    # Killed after everything was moved into place, but before the record said so.
+    path = folder / "splits.json"
+    return path.exists() and not (folder / ".new").exists() and read_json(path).get("job") == job.id
+
+
+def _size(folder: Path) -> tuple[int, int, int]:
+    from engine.storage.tables import read_schema, read_table
+
+    schema = read_schema(folder / "table.parquet")
+    key = schema.patient_key
+    table, _ = read_table(folder / "table.parquet", columns=[key or schema.names[0]])
+    return len(table), int(table[key].nunique()) if key else len(table), len(schema.features)
+
+
+def _ready_dataset(database: Database, dataset_id: str) -> DatasetRecord:
+    dataset = database.dataset(dataset_id)
+    if dataset.state is not State.READY or dataset.fingerprint is None:
+        raise UserError(f"data set {dataset.name!r} is not prepared", remedy="Prepare it first.")
+    return dataset
+
+
+def _split(workspace: Workspace, dataset_id: str) -> dict[str, list[int]]:
+    return read_json(workspace.dataset(dataset_id) / "splits.json")
+
+
+def _table(workspace: Workspace, dataset: DatasetRecord) -> "tuple[pd.DataFrame, TableSchema]":
+    return _read(workspace.dataset(dataset.id) / "table.parquet", str(dataset.fingerprint))
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, _fingerprint: str) -> "tuple[pd.DataFrame, TableSchema]":
+    from engine.storage.tables import read_table
+
+    return read_table(path)
+
+
+def _generator(workspace: Workspace, model_id: str) -> "Generator":
+    folder = workspace.model(model_id)
+    return _load(folder, (folder / FIT_REPORT).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _load(folder: Path, _written_at: int) -> "Generator":
+    # Requests come in series on one model; the second one should not wait for weights that were just read.
+    from engine.generators.registry import load
+
+    return load(folder)
