@@ -1,0 +1,144 @@
+"""How strongly columns go together, in one measure per pair of kinds.
+
+- number and number: Spearman's rank correlation (Pearson's beside it), -1 to 1;
+- category and category: Cramér's V, bias-corrected (Bergsma 2013), 0 to 1;
+- number and category: the correlation ratio, adjusted for the number of groups (Kelley 1935), 0 to 1.
+
+Each pair uses the rows where both have a value. Too few of them, or a column without variation: not assessable (NaN).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.cohort.conditions import as_numbers, as_text
+from engine.schema.table import Column
+
+MOST_CATEGORIES = 30
+"""The most frequent categories of the real table stand for themselves, the others together."""
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The real table's most frequent categories per categorical column: every table is coded alike."""
+
+    categories: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, real: pd.DataFrame, columns: Sequence[Column]) -> "Coding":
+        """The coding that ``real`` gives."""
+        chosen = {
+            column.name: [str(value) for value in as_text(real[column.name], column).value_counts().index]
+            for column in columns
+            if not column.kind.is_ordered
+        }
+        return cls({name: values[:MOST_CATEGORIES] for name, values in chosen.items()})
+
+    def codes(self, frame: pd.DataFrame, column: Column) -> np.ndarray:
+        """(n_rows,) codes; -1 missing, the last code for every other category."""
+        text = as_text(frame[column.name], column).astype("object")
+        known = self.categories[column.name]
+        codes = pd.Categorical(text, categories=known).codes.astype(int)
+        return np.where((codes < 0) & text.notna().to_numpy(), len(known), codes)
+
+
+def association_matrix(
+    frame: pd.DataFrame, columns: Sequence[Column], *, coding: Coding, least_rows: int, numeric: str = "spearman"
+) -> np.ndarray:
+    """(n_columns, n_columns) symmetric measures with ones on the diagonal; NaN where not assessable.
+
+    Args:
+        frame: conformed rows.
+        columns: which columns, in this order.
+        coding: the categories of the real table.
+        least_rows: pairs with fewer rows with both values are not assessable.
+        numeric: ``"spearman"`` or ``"pearson"``, for two numbers.
+    """
+    size = len(columns)
+    out = np.full((size, size), np.nan)
+    np.fill_diagonal(out, 1.0)
+    if not len(frame):
+        return out
+    ordered = [i for i, column in enumerate(columns) if column.kind.is_ordered]
+    numbers = {i: as_numbers(frame[columns[i].name], columns[i]) for i in ordered}
+    if ordered:
+        # Centred: pandas loses the variation of large numbers, dates among them.
+        table = pd.DataFrame(
+            {i: values - np.nanmean(values) if _varies(values) else np.nan for i, values in numbers.items()}
+        )
+        method = "pearson" if numeric == "pearson" else "spearman"
+        found = table.corr(method=method, min_periods=max(2, least_rows)).to_numpy(copy=True)
+        np.fill_diagonal(found, 1.0)
+        out[np.ix_(ordered, ordered)] = found
+    codes = {i: coding.codes(frame, column) for i, column in enumerate(columns) if not column.kind.is_ordered}
+    for i, first in codes.items():
+        for j, second in codes.items():
+            if i < j:
+                out[i, j] = out[j, i] = cramers_v(first, second, least_rows=least_rows)
+        for j, values in numbers.items():
+            out[i, j] = out[j, i] = correlation_ratio(first, values, least_rows=least_rows)
+    return out
+
+
+def _varies(values: np.ndarray) -> bool:
+    present = values[~np.isnan(values)]
+    return len(present) > 1 and bool(present.min() < present.max())
+
+
+def cramers_v(first: np.ndarray, second: np.ndarray, *, least_rows: int = 2) -> float:
+    """Bias-corrected Cramér's V of two arrays of codes (negative: missing); NaN where not assessable."""
+    both = (first >= 0) & (second >= 0)
+    n = int(both.sum())
+    if n < max(2, least_rows):
+        return float("nan")
+    first, second = first[both], second[both]
+    width = int(second.max()) + 1
+    table = np.bincount(first * width + second, minlength=(int(first.max()) + 1) * width).reshape(-1, width)
+    table = table[table.sum(1) > 0][:, table.sum(0) > 0]
+    rows, columns = table.shape
+    if min(rows, columns) < 2:
+        return float("nan")
+    expected = np.outer(table.sum(1), table.sum(0)) / n
+    phi = ((table - expected) ** 2 / expected).sum() / n
+    corrected = max(0.0, phi - (rows - 1) * (columns - 1) / (n - 1))
+    least = min(rows - (rows - 1) ** 2 / (n - 1), columns - (columns - 1) ** 2 / (n - 1)) - 1
+    return float(min(1.0, np.sqrt(corrected / least))) if least > 0 else float("nan")
+
+
+def correlation_ratio(codes: np.ndarray, numbers: np.ndarray, *, least_rows: int = 2) -> float:
+    """Adjusted correlation ratio of ``numbers`` between the groups of ``codes``; NaN where not assessable."""
+    both = (codes >= 0) & ~np.isnan(numbers)
+    n = int(both.sum())
+    if n < max(3, least_rows):
+        return float("nan")
+    values, groups = numbers[both], np.unique(codes[both], return_inverse=True)[1]
+    k = int(groups.max()) + 1
+    values = values - values.mean()
+    total = float(values @ values)
+    if k < 2 or k >= n or total <= 1e-12 * max(1.0, float(np.abs(numbers[both]).max()) ** 2):
+        return float("nan")
+    sizes = np.bincount(groups)
+    between = float((np.bincount(groups, weights=values) ** 2 / sizes).sum())
+    within = max(0.0, 1 - between / total)
+    return float(np.sqrt(max(0.0, 1 - within * (n - 1) / (n - k))))
+
+
+def strongest(matrix: np.ndarray, most: int) -> list[int]:
+    """Positions, in order, of the ``most`` columns with the strongest associations (sum of squares)."""
+    strength = np.nan_to_num(matrix, nan=0.0) ** 2
+    np.fill_diagonal(strength, 0.0)
+    return sorted(int(i) for i in np.argsort(-strength.sum(1), kind="stable")[:most])
+
+
+def mean_difference(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Mean absolute difference over the pairs that both matrices have; None where there is none."""
+    upper = np.triu_indices(len(first), k=1)
+    difference = np.abs(first[upper] - second[upper])
+    return None if np.isnan(difference).all() else float(np.nanmean(difference))
+
+
+def as_lists(matrix: np.ndarray, digits: int = 2) -> list[list[float | None]]:
+    """The matrix as JSON values: rounded, None for NaN."""
+    return [[None if np.isnan(value) else round(float(value), digits) for value in row] for row in matrix]
