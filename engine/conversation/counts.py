@@ -1,0 +1,113 @@
+"""How many patients a request asks for, and the words that act on the whole of the previous spec."""
+
+from engine.conversation.facts import Columns, Count, Fact, Population, Removal, Restart
+from engine.conversation.reading import Reading
+
+_NEAR = 7
+
+
+def count(reading: Reading, at: int) -> Fact | None:
+    """ "2k patients", "n = 750", "cohort of 300", "500 elderly women", "twice as many"."""
+    item = reading.items[at]
+    if item.is_("multiply"):
+        return Count(at, at + 1, factor=float(item.get("multiply")))
+    if item.is_("operator"):
+        # "at least 500 patients" is a size, not an age.
+        following, noun = reading.at(at + 1), reading.at(at + 2)
+        if following is None or noun is None or not (following.is_("number") and noun.is_("patients")):
+            return None
+        value = following.get("number").value
+        if item.get("operator") not in (">=", "<=") and value <= 130:
+            return None
+        return Count(at, at + 3, patients=value)
+    if item.is_("size", "patients"):
+        i = reading.skip(at + 1, "filler", "to", "size", symbols=":")
+        while (sign := reading.at(i)) is not None and sign.get("operator") == "=":
+            i += 1
+        numbered = reading.at(i)
+        if numbered is None or not numbered.is_("number") or (i == at + 1 and item.is_("patients")):
+            return None
+        if _is_measure(reading, i):
+            return None
+        end = i + 1
+        if (noun := reading.at(end)) is not None and noun.is_("patients"):
+            end += 1
+        return Count(at, end, patients=numbered.get("number").value)
+    if not item.is_("number") or any(isinstance(fact, Count) for fact in reading.facts) or _is_measure(reading, at):
+        return None
+    return _before_a_noun(reading, at)
+
+
+def _is_measure(reading: Reading, at: int) -> bool:
+    following = reading.at(at + 1)
+    return following is not None and following.is_("unit", "upward", "downward", "to", "plural_s")
+
+
+def _before_a_noun(reading: Reading, at: int) -> Fact | None:
+    value = reading.items[at].get("number").value
+    if len(reading.items) == 1 or at + 1 == len(reading.items):
+        return Count(at, at + 1, patients=value) if at == 0 or value >= 1 else None
+    for i in range(at + 1, min(len(reading.items), at + 1 + _NEAR)):
+        item = reading.items[i]
+        if item.is_("patients"):
+            last = i + 1 if i == at + 1 else at + 1
+            return Count(at, last, patients=value)
+        if item.is_("category", "condition"):
+            return Count(at, at + 1, patients=value)
+        if item.is_("column") and not item.is_("filler", "but"):
+            break
+        if not item.is_("filler", "category", "condition", "unavailable", "title", "symbol", "all", "unknown"):
+            break
+    return None
+
+
+def restart(reading: Reading, at: int) -> Fact | None:
+    """ "start over"."""
+    return Restart(at, at + 1) if reading.items[at].is_("restart") else None
+
+
+def population(reading: Reading, at: int) -> Fact | None:
+    """ "based on the US population"."""
+    return Population(at, at + 1) if reading.items[at].is_("population_us") else None
+
+
+def removal(reading: Reading, at: int) -> Fact | None:
+    """ "drop the age limit", "without the diabetes criterion", "remove sex", "drop the column BMI"."""
+    item = reading.items[at]
+    cue = reading.request.span(at, at + 1).lower()
+    takes_back = item.is_("remove") or (item.is_("instead") and cue in ("instead of", "rather than"))
+    if not takes_back and not item.is_("not"):
+        return None
+    i = reading.skip(at + 1, "filler", "all", "limit", most=3)
+    only_columns = (named := reading.at(i)) is not None and named.is_("columns")
+    if only_columns:
+        i = reading.skip(i + 1, "filler")
+    touched: list[str] = []
+    last = i
+    while (target := reading.at(i)) is not None:
+        columns = _columns_of(reading, i)
+        if not columns:
+            break
+        touched += columns
+        last = i + 1
+        following = reading.at(last)
+        i = reading.skip(last, "and", symbols=",")
+        if i == last:
+            if following is not None and following.is_("limit"):
+                return Removal(at, last + 1, columns=tuple(touched))
+            break
+    if not touched or not takes_back:
+        # "without diabetes" is a demand; only "without the diabetes criterion" takes one back.
+        return None
+    names = tuple(dict.fromkeys(touched))
+    return Columns(at, last, names=names, how="drop") if only_columns else Removal(at, last, columns=names)
+
+
+def _columns_of(reading: Reading, at: int) -> list[str]:
+    item = reading.items[at]
+    if (criterion := item.get("condition")) is not None:
+        return [criterion.column]
+    if (categories := item.get("category")) is not None:
+        return [category.column for category in categories]
+    names = item.get("column")
+    return [names[0]] if names is not None else []

@@ -1,0 +1,144 @@
+"""What the grammar finds in a request: small facts, each with the words it came from."""
+
+from dataclasses import dataclass
+
+from engine.cohort.conditions import Interval
+from engine.cohort.spec import Criterion, Share
+from engine.conversation.contract import WarningCode
+from engine.schema.table import Column, Kind
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that a request says. ``first`` and ``last`` are its items."""
+
+    first: int
+    last: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Count(Fact):
+    """How many patients; ``factor`` times the previous number where it is given."""
+
+    patients: float = 0.0
+    factor: float | None = None
+
+
+@dataclass(frozen=True)
+class Limit(Fact):
+    """A range on an ordered (or banded) column, in the column's unit."""
+
+    column: str = ""
+    intervals: tuple[Interval, ...] = ()
+    backwards: bool = False
+
+
+@dataclass(frozen=True)
+class Demand(Fact):
+    """A criterion on categories, codes or flags; ``negated`` ones have still to be turned round."""
+
+    criterion: Criterion | None = None
+    negated: bool = False
+    joined_by_or: bool = False
+
+
+@dataclass(frozen=True)
+class Proportion(Fact):
+    """A target share; ``percent`` may lie outside what is possible."""
+
+    column: str = ""
+    category: bool | str = True
+    share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Columns(Fact):
+    """Columns asked for; ``how`` is ``set``, ``add``, ``drop`` or ``all``."""
+
+    names: tuple[str, ...] = ()
+    how: str = "set"
+
+
+@dataclass(frozen=True)
+class Removal(Fact):
+    """Criteria and shares on these columns are dropped from the previous spec (all that touch codes for code columns)."""
+
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Population(Fact):
+    """The cohort follows a reference population."""
+
+    name: str = "us"
+
+
+@dataclass(frozen=True)
+class Restart(Fact):
+    """The previous spec is dropped."""
+
+
+@dataclass(frozen=True)
+class Problem(Fact):
+    """Words whose sense is known but cannot be met; ``code`` as in warnings."""
+
+    code: WarningCode = "invalid"
+    message: str = ""
+    blocks: bool = False
+    """Whether nothing can be proposed at all, rather than the request without these words."""
+
+
+def criterion_of(column: Column, intervals: tuple[Interval, ...]) -> Criterion:
+    """The criterion for values in one of ``intervals``."""
+    if len(intervals) > 1:
+        ordered = sorted(intervals, key=lambda part: part.low)
+        ranges = tuple((_end(part.low), _end(part.high)) for part in ordered)
+        return Criterion(column=column.name, ranges=ranges)
+    (only,) = intervals
+    low, high = _end(only.low), _end(only.high)
+    return Criterion(
+        column=column.name,
+        minimum=low,
+        maximum=high,
+        include_minimum=only.include_low,
+        include_maximum=only.include_high,
+    )
+
+
+def negate(criterion: Criterion, column: Column) -> Criterion:
+    """The criterion that holds where ``criterion`` (on categories, codes or a flag) does not."""
+    name = criterion.column
+    if criterion.starts_with is not None:
+        return Criterion(column=name, not_starts_with=criterion.starts_with)
+    if criterion.any_of is not None:
+        if column.kind is Kind.BOOLEAN:
+            return Criterion(column=name, any_of=(not criterion.any_of[0],))
+        return Criterion(column=name, none_of=criterion.any_of)
+    if criterion.none_of is not None:
+        return Criterion(column=name, any_of=criterion.none_of)
+    if criterion.recorded is not None:
+        return Criterion(column=name, recorded=not criterion.recorded)
+    if criterion.between_codes is not None:
+        return Criterion(column=name, not_starts_with=_prefixes(criterion.between_codes))
+    raise ValueError(f"a range on {name!r} is not turned round here")
+
+
+def _prefixes(pairs: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """Three-digit prefixes of ranges of whole categories ("390" to "459")."""
+    found = []
+    for low, high in pairs:
+        letter = low[0] if low[0].isalpha() else ""
+        width = len(low[:3].removeprefix(letter)) if letter != "E" else 3
+        first, last = low.removeprefix(letter)[:width], high.removeprefix(letter)[:width]
+        found += [f"{letter}{number:0{width}d}" for number in range(int(first), int(last) + 1)]
+    return tuple(found)
+
+
+def share_of(fact: Proportion) -> Share:
+    """The share of a proportion that lies between 0 and 1."""
+    return Share(column=fact.column, category=fact.category, share=fact.share)
+
+
+def _end(value: float) -> float | None:
+    return None if value in (float("inf"), float("-inf")) else value

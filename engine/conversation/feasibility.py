@@ -1,0 +1,43 @@
+"""Whether a spec can be met at all: bounds of columns, contradictions, shares against criteria, nature."""
+
+from engine.cohort.conditions import compile_conditions, restrict
+from engine.cohort.spec import CohortSpec, Criterion
+from engine.conversation.contract import Warning
+from engine.conversation.lexicon import Lexicon
+from engine.core.errors import UserError
+from engine.schema.table import Kind
+
+
+def infeasibilities(spec: CohortSpec, lexicon: Lexicon) -> list[Warning]:
+    """Why ``spec`` cannot be met; empty where nothing speaks against it. No patient's row is looked at."""
+    schema = lexicon.schema
+    checked = tuple(criterion for criterion in spec.criteria if _is_checkable(criterion, lexicon))
+    problems = []
+    try:
+        conditions = compile_conditions(CohortSpec(criteria=checked, shares=spec.shares), schema)
+        for share in spec.shares:
+            if share.share > 0:
+                text = str(share.category).lower() if isinstance(share.category, bool) else str(share.category)
+                restrict(conditions.get(share.column), schema[share.column], text)
+    except UserError as error:
+        problems.append(Warning(code="infeasible", message=str(error)))
+    problems += _against_nature(spec, lexicon)
+    return problems
+
+
+def _is_checkable(criterion: Criterion, lexicon: Lexicon) -> bool:
+    column = lexicon.schema[criterion.column]
+    return column.kind is not Kind.CATEGORICAL or bool(column.categories)
+
+
+def _against_nature(spec: CohortSpec, lexicon: Lexicon) -> list[Warning]:
+    pregnancy, sex = lexicon.column_for("pregnancy"), lexicon.column_for("sex")
+    if pregnancy is None or sex is None:
+        return []
+    pregnant = any(part.column == pregnancy.name and part.any_of == (True,) for part in spec.criteria)
+    wanted = {str(value)[0].upper() for part in spec.criteria if part.column == sex.name for value in part.any_of or ()}
+    shared = {str(part.category)[0].upper() for part in spec.shares if part.column == sex.name and part.share > 0}
+    if pregnant and ("M" in shared or wanted == {"M"}):
+        message = "Pregnant men do not occur in the source: drop the pregnancy or the sex."
+        return [Warning(code="infeasible", message=message)]
+    return []

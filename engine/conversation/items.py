@@ -1,0 +1,126 @@
+"""A request as items: stretches of tokens with the parts of speech they can play in it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.conversation.lexicon import Lexicon
+from engine.conversation.numbers import read_number
+from engine.conversation.spelling import correct
+from engine.conversation.titles import longest_title
+from engine.conversation.tokens import GLUE, Token, tokenize
+
+_OPERATORS = {">": ">", "<": "<", ">=": ">=", "<=": "<=", "=": "=", "!=": "not"}
+_LONGEST = 14
+
+
+@dataclass(frozen=True)
+class Item:
+    """Tokens ``first`` to ``last`` (exclusive) of a request, with every part they can play and its meaning there."""
+
+    first: int
+    last: int
+    parts: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    def get(self, part: str) -> Any:
+        """The meaning as ``part``; None where it cannot play it (meanings are never None)."""
+        return self.parts.get(part)
+
+    def is_(self, *parts: str) -> bool:
+        """Whether it can play one of ``parts``."""
+        return any(part in self.parts for part in parts)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A text with its tokens and items."""
+
+    text: str
+    tokens: list[Token]
+    items: list[Item]
+
+    def span(self, first: int, last: int) -> str:
+        """The exact text of items ``first`` to ``last`` (exclusive)."""
+        start = self.tokens[self.items[first].first].start
+        end = self.tokens[self.items[last - 1].last - 1].end
+        return self.text[start:end]
+
+    def notes(self, first: int, last: int) -> str:
+        """The corrections of spelling inside items ``first`` to ``last``."""
+        return "; ".join(item.note for item in self.items[first:last] if item.note)
+
+
+def read_items(text: str, lexicon: Lexicon) -> Request:
+    """Cut ``text`` into items: at each place the longest phrase of the lexicon, an ICD-9 title, a number or a code."""
+    tokens = tokenize(text)
+    keys, notes = _spelled(tokens, lexicon)
+    items, at = [], 0
+    while at < len(tokens):
+        item = _item(tokens, keys, notes, at, lexicon)
+        items.append(item)
+        at = item.last
+    return Request(text, tokens, items)
+
+
+def _spelled(tokens: list[Token], lexicon: Lexicon) -> tuple[list[str], dict[int, str]]:
+    """The tokens' keys with unknown words exchanged for the one known word that is a slip away."""
+    keys, notes = [token.key for token in tokens], {}
+    for i, token in enumerate(tokens):
+        if token.kind == "word" and not _known(token.key, lexicon):
+            better = correct(token.key, lexicon.words)
+            if better is not None:
+                keys[i], notes[i] = better, f"“{token.text}” was read as “{better}”"
+    return keys, notes
+
+
+def _known(key: str, lexicon: Lexicon) -> bool:
+    return key in lexicon.words or (key,) in lexicon.phrases or (key,) in lexicon.prefixes
+
+
+def _item(tokens: list[Token], keys: list[str], notes: dict[int, str], at: int, lexicon: Lexicon) -> Item:
+    token = tokens[at]
+    parts, end = longest_phrase(keys, at, lexicon)
+    title = longest_title(keys, at) if token.kind == "word" and lexicon.code_column is not None else None
+    if title is not None and title[1] > end:
+        # A misspelling is not taken back for a rare title; a title is text as the classification prints it.
+        parts, end = {"title": title[0]}, title[1]
+    number = read_number(tokens, at)
+    if number is not None and number.end >= end:
+        parts = {**(parts if number.end == end else {}), "number": number}
+        end = number.end
+    if not parts and token.kind == "code":
+        parts = {"icd": token.text}
+    if not parts and token.kind == "symbol":
+        parts = _symbol(token.key)
+    note = "; ".join(notes[i] for i in range(at, max(end, at + 1)) if i in notes)
+    return Item(at, max(end, at + 1), parts or {"unknown": token.text}, note)
+
+
+def _symbol(key: str) -> dict[str, Any]:
+    if key in _OPERATORS:
+        part = _OPERATORS[key]
+        return {"not": ""} if part == "not" else {"operator": part}
+    if key in "-~":
+        return {"to": "", "symbol": key}
+    if key == "+":
+        return {"upward": "", "and": "", "symbol": key}
+    if key == "&":
+        return {"and": "", "symbol": key}
+    return {"symbol": key}
+
+
+def longest_phrase(keys: list[str], at: int, lexicon: Lexicon) -> tuple[dict[str, Any], int]:
+    """The parts of the longest phrase of the lexicon that starts at token ``at``, and where it ends (``at``: none)."""
+    best: tuple[dict[str, Any], int] = ({}, at)
+    key: tuple[str, ...] = ()
+    for i in range(at, min(len(keys), at + _LONGEST)):
+        if keys[i] in GLUE:
+            if i == at:
+                break
+            continue
+        key = (*key, keys[i])
+        if key in lexicon.phrases:
+            best = (lexicon.phrases[key], i + 1)
+        if key not in lexicon.prefixes:
+            break
+    return best

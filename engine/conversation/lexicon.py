@@ -1,0 +1,184 @@
+"""Every phrase that means something for a source: its columns and categories, diseases, and the words of the grammar."""
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from engine.cohort.spec import Criterion
+from engine.cohort.vocabulary import category_words, chapters, column_words, diseases, grammar, phrases
+from engine.conversation.bands import bands_of
+from engine.conversation.concepts import concept_of, synonyms_of
+from engine.conversation.tokens import key_of
+from engine.schema.table import Column, Kind, TableSchema
+
+_MAX_CATEGORIES = 300
+_NEGATIVE = {"no", "none", "never", "0", "false"}
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category of a column, as the source writes it."""
+
+    column: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """A known disease or clinical word that the source has no column or code for."""
+
+    name: str
+    wanted: str
+    nearest: str = ""
+
+
+Meaning = str | tuple[str, ...] | tuple[Category, ...] | Criterion | Unavailable
+
+
+@dataclass
+class Lexicon:
+    """Phrases (folded words) → part of speech → what they mean; built once per schema."""
+
+    schema: TableSchema
+    phrases: dict[tuple[str, ...], dict[str, Meaning]] = field(default_factory=dict)
+    prefixes: set[tuple[str, ...]] = field(default_factory=set)
+    words: set[str] = field(default_factory=set)
+    concepts: dict[str, str] = field(default_factory=dict)
+    """Concept of the catalogue → the source's column."""
+
+    def add(self, phrase: str, part: str, meaning: Meaning, *, replace: bool = False) -> None:
+        """Let ``phrase`` mean ``meaning`` as ``part``; the first meaning of a part stays unless ``replace``."""
+        key = key_of(phrase)
+        if not key:
+            return
+        parts = self.phrases.setdefault(key, {})
+        if part not in parts or replace:
+            parts[part] = meaning
+        elif part == "column" and isinstance(parts[part], tuple) and isinstance(meaning, tuple):
+            parts[part] = tuple(dict.fromkeys((*parts[part], *meaning)))  # type: ignore[assignment]
+        elif part == "category" and isinstance(parts[part], tuple) and isinstance(meaning, tuple):
+            parts[part] = tuple(dict.fromkeys((*parts[part], *meaning)))  # type: ignore[assignment]
+        for length in range(1, len(key)):
+            self.prefixes.add(key[:length])
+        self.words.update(word for word in key if len(word) > 3 and word.isalpha())
+
+    def column_for(self, concept: str) -> Column | None:
+        """The source's column for a concept of the catalogue."""
+        name = self.concepts.get(concept)
+        return self.schema[name] if name else None
+
+    @property
+    def code_column(self) -> Column | None:
+        """The column of diagnosis codes (ICD-9-CM), the primary one first."""
+        coded = [column for column in self.schema.features if column.code_system == "icd9"]
+        return next((column for column in coded if "primary" in column.name), coded[0] if coded else None)
+
+
+@lru_cache(maxsize=8)
+def lexicon_for(schema: TableSchema) -> Lexicon:
+    """The lexicon of a source, cached: building it takes tens of milliseconds, reading a request none."""
+    lexicon = Lexicon(schema)
+    _add_columns(lexicon)
+    _add_categories(lexicon)
+    _add_phrases(lexicon)
+    _add_diseases(lexicon)
+    for part, values in grammar().items():
+        for value, words in values.items():
+            for word in words:
+                lexicon.add(word, part, value)
+    return lexicon
+
+
+def positive(column: Column) -> Criterion | None:
+    """The criterion that a bare mention of a yes/no column stands for; None for other columns."""
+    if column.kind is Kind.BOOLEAN:
+        return Criterion(column=column.name, any_of=(True,))
+    if column.kind is Kind.CATEGORICAL and column.categories and len(column.categories) <= 4:
+        negative = [text for text in column.categories if text.lower() in _NEGATIVE]
+        if len(negative) == 1:
+            return Criterion(column=column.name, none_of=(negative[0],), recorded=True)
+    return None
+
+
+def _add_columns(lexicon: Lexicon) -> None:
+    for column in lexicon.schema.features:
+        concept = concept_of(column)
+        if concept and concept not in lexicon.concepts:
+            lexicon.concepts[concept] = column.name
+        own = [column.name, _spaced(column.name), column.label]
+        learned = [*column_words().get(concept or "", ()), *synonyms_of(concept)]
+        for phrase in (*own, *learned):
+            lexicon.add(phrase, "column", (column.name,))
+            criterion = positive(column)
+            if criterion is not None and column.name != lexicon.concepts.get("died_in_hospital"):
+                lexicon.add(phrase, "condition", criterion)
+
+
+def _add_categories(lexicon: Lexicon) -> None:
+    for column in lexicon.schema.features:
+        known = column.categories or ()
+        if column.kind is not Kind.CATEGORICAL or column.code_system or len(known) > _MAX_CATEGORIES:
+            continue
+        if bands_of(column):
+            continue
+        words = category_words().get(concept_of(column) or column.name, {})
+        for value in known:
+            meaning = (Category(column.name, value),)
+            spaced = _spaced(value)
+            said = [spaced, *(piece for piece in re.split(r"[/()]", spaced) if len(piece) > 3)]
+            for category, synonyms in words.items():
+                folded = {key_of(text) for text in (category, *synonyms)}
+                if key_of(spaced) in folded:
+                    said += [category, *synonyms]
+            for phrase in said:
+                if len(phrase.strip()) > 2 and key_of(phrase) not in (("norm",), ("not",)):
+                    lexicon.add(phrase, "category", meaning)
+
+
+def _add_phrases(lexicon: Lexicon) -> None:
+    for phrase in phrases():
+        column = lexicon.column_for(phrase.criterion.column)
+        for words in phrase.say:
+            if column is None:
+                lexicon.add(words, "unavailable", Unavailable(words, phrase.criterion.column))
+            elif column.kind is Kind.BOOLEAN or phrase.criterion.any_of is None:
+                criterion = phrase.criterion.model_copy(update={"column": column.name})
+                lexicon.add(words, "condition", criterion)
+            elif (criterion := positive(column)) is not None and phrase.criterion.any_of == (True,):
+                lexicon.add(words, "condition", criterion)
+
+
+def _add_diseases(lexicon: Lexicon) -> None:
+    codes = lexicon.code_column
+    for disease in diseases():
+        flag = lexicon.column_for(disease.flag) if disease.flag else None
+        meaning: Criterion | Unavailable
+        if flag is not None and positive(flag) is not None:
+            meaning = positive(flag) or Unavailable(disease.name, disease.name)
+        elif codes is not None:
+            meaning = Criterion(column=codes.name, starts_with=disease.icd9)
+        else:
+            meaning = Unavailable(disease.name, disease.flag or disease.name, _nearest(lexicon, disease.icd9[0]))
+        part = "unavailable" if isinstance(meaning, Unavailable) else "condition"
+        for phrase in (disease.name, *disease.also):
+            lexicon.add(phrase, part, meaning)
+    for chapter in chapters():
+        for name in chapter.names:
+            if codes is not None:
+                lexicon.add(name, "condition", Criterion(column=codes.name, between_codes=(chapter.range,)))
+
+
+def _nearest(lexicon: Lexicon, code: str) -> str:
+    """The source's category for the chapter of ``code``, as a hint."""
+    for chapter in chapters():
+        if chapter.range[0] <= code.ljust(3, "0") <= chapter.range[1]:
+            for name in chapter.names:
+                meaning = lexicon.phrases.get(key_of(name), {}).get("category")
+                if isinstance(meaning, tuple) and isinstance(meaning[0], Category):
+                    return f"{meaning[0].column} = {meaning[0].value}"
+    return ""
+
+
+def _spaced(name: str) -> str:
+    """A name as words: ``"HomeHealth"`` → ``"Home Health"``, ``"num_lab_procedures"`` → ``"num lab procedures"``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ")

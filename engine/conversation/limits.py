@@ -1,0 +1,246 @@
+"""Ranges on columns: "hemoglobin below 10 g/dL", "more than 10 days of hospital stay", "elevated creatinine", "65+"."""
+
+import math
+
+from engine.cohort.conditions import Interval
+from engine.cohort.spec import Criterion
+from engine.conversation.bands import bands_of
+from engine.conversation.concepts import concept_of, convert, is_time, time_unit
+from engine.conversation.facts import Demand, Fact, Limit, Problem
+from engine.conversation.ranges import RangeRead, complement, read_ranges
+from engine.conversation.reading import Reading
+from engine.schema.table import Column
+
+_LINKS = ("filler", "but", "limit", "column", "plural_s")
+_OLDEST = 130
+
+
+def is_measured(column: Column) -> bool:
+    """Whether ranges can be asked of ``column``."""
+    return column.kind.is_ordered or bool(bands_of(column))
+
+
+def column_then_range(reading: Reading, at: int) -> Fact | None:
+    """A column, then a range, a word for its reference range, or "recorded"."""
+    names = reading.items[at].get("column")
+    if names is None:
+        return None
+    measured = next((reading.column(name) for name in names if is_measured(reading.column(name))), None)
+    i = _after_links(reading, at, names)
+    item = reading.at(i)
+    if item is None:
+        return None
+    if item.is_("recorded") and i == reading.skip(at + 1, "filler", symbols=":="):
+        return _recorded(reading, at, i + 1, names[0])
+    if measured is None:
+        return None
+    if (reference := _reference(reading, at, i, measured)) is not None:
+        return reference
+    found = read_ranges(reading.items, i)
+    if found is None or (found.exact and _counts_patients(reading, found.end)):
+        return None
+    if found.exact and not found.comparison and any(x.get("symbol") == "," for x in reading.items[at:i]):
+        return None
+    return _limit(reading, at, measured, found)
+
+
+def range_then_column(reading: Reading, at: int) -> Fact | None:
+    """A range, then perhaps its column; without one years and bare numbers mean age, other times the stay."""
+    if not reading.items[at].is_("operator", "number", "between", "decade"):
+        return None
+    found = read_ranges(reading.items, at)
+    if found is None:
+        return None
+    column, end = _column_after(reading, found)
+    if found.exact and (column is None or found.unit is None):
+        return None
+    if column is None:
+        column = _default_column(reading, found)
+        end = found.end
+    if column is None:
+        return None
+    fact = _limit(reading, at, column, found)
+    return _until(fact, end)
+
+
+def reference_then_column(reading: Reading, at: int) -> Fact | None:
+    """ "elevated creatinine", "normal sodium", "recorded BMI"."""
+    item = reading.items[at]
+    if not item.is_("high", "low", "normal", "recorded"):
+        return None
+    i = reading.skip(at + 1, "filler", most=2)
+    following = reading.at(i)
+    names = following.get("column") if following else None
+    if names is None:
+        return None
+    if item.is_("recorded"):
+        return _recorded(reading, at, i + 1, names[0])
+    column = reading.column(names[0])
+    after = reading.at(i + 1)
+    if not column.kind.is_ordered or (after is not None and after.is_("operator", "number")):
+        return None
+    return _reference_limit(reading, at, i + 1, column, next(p for p in ("high", "low", "normal") if item.is_(p)))
+
+
+def _after_links(reading: Reading, at: int, names: tuple[str, ...]) -> int:
+    i = at + 1
+    while i < len(reading.items) and i - at < 8:
+        item = reading.items[i]
+        if item.is_("number", "operator", "recorded", "between") or not (
+            item.is_(*_LINKS) or item.get("symbol") in ("(", ")", ":", ",", "[", "]")
+        ):
+            break
+        mentioned = item.get("column")
+        if mentioned is not None and not item.is_("filler", "but") and not set(mentioned) & set(names):
+            break
+        if item.is_("number") or (item.get("symbol") == "," and i > at + 1):
+            break
+        i += 1
+    return i
+
+
+def _recorded(reading: Reading, first: int, last: int, column: str) -> Demand:
+    negated = reading.negated(first, column)
+    return Demand(first, last, criterion=Criterion(column=column, recorded=not negated))
+
+
+def _reference(reading: Reading, at: int, i: int, column: Column) -> Fact | None:
+    item = reading.items[i]
+    for word in ("high", "low", "normal"):
+        if item.is_(word) and not item.is_("operator"):
+            return _reference_limit(reading, at, i + 1, column, word)
+    following = reading.at(i + 1)
+    if item.is_("operator") and following is not None and following.is_("upper_limit", "lower_limit"):
+        bound = column.reference_high if following.is_("upper_limit") else column.reference_low
+        if bound is None:
+            return _no_reference(reading, at, i + 2, column)
+        above = item.get("operator").startswith(">")
+        interval = Interval(low=bound, include_low=False) if above else Interval(high=bound, include_high=False)
+        return Limit(at, i + 2, column=column.name, intervals=(interval,), note=_reference_note(column))
+    return None
+
+
+def _reference_limit(reading: Reading, first: int, last: int, column: Column, word: str) -> Fact:
+    low, high = column.reference_low, column.reference_high
+    interval = None
+    if word == "high" and high is not None:
+        interval = Interval(low=high, include_low=False)
+    elif word == "low" and low is not None:
+        interval = Interval(high=low, include_high=False)
+    elif word == "normal" and not (low is None and high is None):
+        interval = Interval(-math.inf if low is None else low, math.inf if high is None else high)
+    if interval is None:
+        return _no_reference(reading, first, last, column)
+    return Limit(first, last, column=column.name, intervals=(interval,), note=_reference_note(column))
+
+
+def _reference_note(column: Column) -> str:
+    low = "" if column.reference_low is None else f"{column.reference_low:g}"
+    high = "" if column.reference_high is None else f"{column.reference_high:g}"
+    return f"reference range {low}–{high} {column.unit or ''}".strip()
+
+
+def _no_reference(reading: Reading, first: int, last: int, column: Column) -> Problem:
+    title = column.label or column.name
+    return Problem(first, last, code="invalid", message=f"{title} has no reference range here; give a number instead.")
+
+
+def _counts_patients(reading: Reading, at: int) -> bool:
+    item = reading.at(at)
+    return item is not None and (item.is_("patients") or bool(item.get("category")))
+
+
+def _column_after(reading: Reading, found: RangeRead) -> tuple[Column | None, int]:
+    i = reading.skip(found.end, "filler", "to", most=4)
+    while i > found.end and reading.items[i - 1].is_("column"):
+        i -= 1
+    item = reading.at(i)
+    names = item.get("column") if item is not None else None
+    if names is None:
+        return None, found.end
+    column = next((reading.column(name) for name in names if is_measured(reading.column(name))), None)
+    if column is None:
+        return None, found.end
+    following = reading.at(_after_links(reading, i, names))
+    if following is not None and following.is_("operator", "between", "high", "low", "normal"):
+        return None, found.end
+    if following is not None and following.is_("number") and not found.exact and i + 1 < len(reading.items):
+        return None, found.end
+    own, given = time_unit(column), found.unit
+    if given is not None and is_time(given) != (own is not None) and column.unit is not None:
+        return None, found.end
+    if given == "years" and own != "years":
+        return None, found.end
+    return column, i + 1
+
+
+def _default_column(reading: Reading, found: RangeRead) -> Column | None:
+    lexicon = reading.lexicon
+    age = lexicon.column_for("age_years")
+    if found.unit == "years":
+        return age
+    if is_time(found.unit):
+        return lexicon.column_for("length_of_stay_hours")
+    if found.unit is None:
+        ends = [end for part in found.intervals for end in (part.low, part.high) if math.isfinite(end)]
+        following = reading.at(found.end)
+        if following is not None and following.is_("patients") and found.intervals[0].include_low:
+            return age if found.intervals[0].include_low and math.isinf(found.intervals[0].low) else None
+        return age if all(0 <= end <= _OLDEST for end in ends) else None
+    owners = [column for column in lexicon.schema.features if (column.unit or "").lower() == found.unit.lower()]
+    return owners[0] if len(owners) == 1 else None
+
+
+def _limit(reading: Reading, first: int, column: Column, found: RangeRead) -> Fact:
+    parts, notes = [], []
+    for part in found.intervals:
+        converted = _converted(part, found, column)
+        if converted is None:
+            unit = f"{column.unit}" if column.unit else "no unit"
+            message = f"{column.title}: {found.unit} cannot be converted to {unit}."
+            return Problem(first, found.end, code="invalid", message=message)
+        parts.append(converted)
+    if found.unit and column.unit and any(a != b for a, b in zip(parts, found.intervals, strict=True)):
+        notes.append(f"in {column.unit}")
+    elif found.unit and column.unit is None and is_time(found.unit):
+        notes.append(f"the source states no unit for {column.name}: the number was taken as it is")
+    intervals = tuple(parts)
+    if reading.negated(first, column.name, is_range=True):
+        intervals = complement(intervals)
+    spelling = reading.request.notes(first, found.end)
+    note = "; ".join([*notes, spelling] if spelling else notes)
+    return Limit(first, found.end, note, column.name, intervals, found.backwards)
+
+
+def _converted(part: Interval, found: RangeRead, column: Column) -> Interval | None:
+    ends = []
+    for end in (part.low, part.high):
+        value = end
+        if math.isfinite(end):
+            converted = convert(end, unit=found.unit, column=column, concept=concept_of(column))
+            if converted is None:
+                return None
+            value = converted
+        ends.append(value)
+    low, high = ends
+    if found.exact and low == high:
+        step = _step(found, column)
+        if step:
+            # "age 64" lasts until the 65th birthday, "2 days" until the third day is full.
+            return Interval(low, low + step, include_high=False)
+    return Interval(low, high, part.include_low, part.include_high)
+
+
+def _step(found: RangeRead, column: Column) -> float:
+    own = time_unit(column)
+    if own is None or column.kind == "integer":
+        return 0.0
+    if found.unit is None or found.unit == own:
+        return 1.0 if own in ("years", "days") else 0.0
+    return convert(1.0, unit=found.unit, column=column, concept=None) or 0.0
+
+
+def _until(fact: Fact, end: int) -> Fact:
+    if end <= fact.last:
+        return fact
+    return type(fact)(**{**fact.__dict__, "last": end})

@@ -1,0 +1,93 @@
+"""Numbers as people write them: 2k, 1,250, 18,5, two thousand, a dozen, 1.5 million."""
+
+import re
+from dataclasses import dataclass
+
+from engine.conversation.tokens import Token
+
+_UNITS = {word: value for value, word in enumerate(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen".split())}  # fmt: skip
+_TENS = {word: 10 * value for value, word in enumerate(
+    "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}  # fmt: skip
+_SCALES = {"dozen": 12, "hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000,
+           "k": 1_000, "mio": 1_000_000, "mn": 1_000_000}  # fmt: skip
+_GROUPED = re.compile(r"\d{1,3}(?:[,\u202f\u00a0 ]\d{3})+(?:\.\d+)?")
+
+
+@dataclass(frozen=True)
+class NumberRead:
+    """A number and the index of the token after it; ``code`` is its text where it is one run of digits."""
+
+    value: float
+    end: int
+    code: str | None = None
+
+
+def read_number(tokens: list[Token], at: int) -> NumberRead | None:
+    """The number that starts at token ``at``, if one does. A minus that touches its first digit belongs to it."""
+    token = tokens[at]
+    if token.key == "-" and at + 1 < len(tokens) and tokens[at + 1].kind == "number":
+        follows_a_number = at > 0 and tokens[at - 1].kind == "number"
+        if tokens[at + 1].start == token.end and not follows_a_number and not _touches(tokens, at):
+            inner = read_number(tokens, at + 1)
+            return inner and NumberRead(-inner.value, inner.end)
+    if token.kind == "number":
+        return _digits(tokens, at)
+    if token.kind == "word":
+        return _words(tokens, at)
+    return None
+
+
+def _touches(tokens: list[Token], at: int) -> bool:
+    return at > 0 and tokens[at - 1].end == tokens[at].start and tokens[at - 1].kind == "word"
+
+
+def _digits(tokens: list[Token], at: int) -> NumberRead:
+    text = tokens[at].text
+    if _GROUPED.fullmatch(text):
+        value = float(re.sub(r"[,\u202f\u00a0 ]", "", text))
+    else:
+        value = float(text.replace(",", "."))
+    end = at + 1
+    if end < len(tokens) and tokens[end].key in _SCALES and tokens[end].kind == "word":
+        scale = tokens[end]
+        # "2 k" could be anything; "2k" and "2 thousand" cannot.
+        if len(scale.key) > 1 or scale.start == tokens[at].end:
+            return NumberRead(value * _SCALES[scale.key], end + 1)
+    if end < len(tokens) and tokens[end].text == "M" and tokens[end].start == tokens[at].end:
+        return NumberRead(value * 1_000_000, end + 1)
+    return NumberRead(value, end, code=text)
+
+
+def _words(tokens: list[Token], at: int) -> NumberRead | None:
+    total, group, i, seen = 0, 0, at, False
+    if tokens[at].key == "a" or tokens[at].key == "an":
+        if at + 1 >= len(tokens) or tokens[at + 1].key not in _SCALES or len(tokens[at + 1].key) < 3:
+            return None
+        group, i = 1, at + 1
+    last = i
+    while i < len(tokens):
+        word = tokens[i].key
+        if word in _UNITS:
+            group, seen = group + _UNITS[word], True
+        elif word in _TENS:
+            group, seen = group + _TENS[word], True
+        elif word in _SCALES and len(word) > 2 and (seen or group):
+            scale = _SCALES[word]
+            if scale < 1_000:
+                group *= scale
+            else:
+                total, group = total + group * scale, 0
+            seen = True
+        elif seen and (word == "-" or (word == "and" and tokens[i - 1].key in _SCALES)):
+            following = tokens[i + 1].key if i + 1 < len(tokens) else ""
+            if following not in _UNITS and following not in _TENS:
+                break
+            i += 1
+            continue
+        else:
+            break
+        i += 1
+        last = i
+    return NumberRead(float(total + group), last) if seen else None

@@ -1,0 +1,103 @@
+"""The embedded parser: a person's sentence, a source's columns and the previous spec become a :class:`Turn`.
+
+A pure function without network or model. It reads in four steps: what must not be processed is refused (``safety``),
+the text is cut into items (``items``), the grammar finds facts in them (``grammar``), and the facts edit the previous
+spec (``editing``), which is checked for what cannot be met (``feasibility``). Every word ends in ``understood``, in
+``not_understood``, or is filler.
+"""
+
+import time
+
+from engine.cohort.spec import CohortSpec
+from engine.conversation import questions, safety
+from engine.conversation.contract import Answer, Intent, Turn, Warning
+from engine.conversation.editing import edit, starts_afresh
+from engine.conversation.facts import Columns, Count, Demand, Fact, Limit, Problem
+from engine.conversation.grammar import find_facts
+from engine.conversation.items import Request, read_items
+from engine.conversation.lexicon import lexicon_for
+from engine.conversation.reading import Reading
+from engine.conversation.reporting import leave_out_alternatives, unread, understood
+from engine.schema.table import TableSchema
+
+MAX_CHARACTERS = 4000
+_FOLLOWING = ("also", "instead", "same", "remove", "multiply")
+_MAKING = ("generate", "create", "make", "give", "i need", "i want", "i would", "i'd", "build", "simulate", "produce",
+           "need", "want", "synth", "we need", "get me", "draw")  # fmt: skip
+
+
+def parse(text: str, *, schema: TableSchema, previous: CohortSpec | None = None) -> Turn:
+    """What ``text`` asks for, in terms of the columns of ``schema``; a follow-up edits ``previous``."""
+    started = time.perf_counter()
+    turn = _parse(text, schema, previous)
+    return turn.model_copy(update={"seconds": round(time.perf_counter() - started, 4)})
+
+
+def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
+    refused = _refusal(text)
+    if refused is not None:
+        return refused
+    lexicon = lexicon_for(schema)
+    request = read_items(text, lexicon)
+    answered = questions.answer(request, lexicon)
+    if answered is not None:
+        return Turn(intent="question", answer=answered)
+    if safety.asks_for_advice(text):
+        reply = "This is outside of what Cohort Studio does: it makes synthetic cohorts and gives no medical advice."
+        return Turn(intent="out_of_scope", answer=Answer(text=reply))
+    reading = Reading(request, lexicon)
+    unknown = find_facts(reading)
+    facts = leave_out_alternatives(reading)
+    if not any(not isinstance(fact, Problem) or fact.blocks for fact in facts):
+        return _without_facts(request, facts, unknown, previous)
+    base = None if _is_new(request, facts) else previous
+    intent: Intent = "generate" if base is None else "refine"
+    instead = any(item.is_("instead") for item in request.items)
+    result = edit(facts, previous=base, lexicon=lexicon, instead=instead)
+    return Turn(
+        intent=intent,
+        spec=result.spec,
+        understood=understood(facts, request, result, lexicon),
+        not_understood=unread(facts, unknown, request),
+        warnings=tuple(dict.fromkeys(result.warnings)),
+    )
+
+
+def _refusal(text: str) -> Turn | None:
+    kind = safety.personal_data(text)
+    if kind is not None:
+        message = f"The text seems to hold {kind}, so it was not read and is not kept. Describe patients without it."
+        return Turn(intent="refuse", warnings=(Warning(code="personal_data", message=message),))
+    if safety.asks_for_real_rows(text):
+        reply = "Records of real patients are never shown. Synthetic cohorts and aggregate comparisons are available."
+        return Turn(intent="refuse", answer=Answer(text=reply))
+    if len(text) > MAX_CHARACTERS:
+        message = f"The text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read. Shorten it."
+        return Turn(intent="unclear", warnings=(Warning(code="invalid", message=message),))
+    return None
+
+
+def _without_facts(
+    request: Request, facts: list[Fact], unknown: list[tuple[int, int]], previous: CohortSpec | None
+) -> Turn:
+    warnings = tuple(
+        dict.fromkeys(Warning(code=fact.code, message=fact.message) for fact in facts if isinstance(fact, Problem))
+    )
+    lost = unread(facts, unknown, request)
+    if not lost and not warnings and any(item.is_("patients") for item in request.items):
+        return Turn(intent="generate" if previous is None else "refine", spec=previous or CohortSpec())
+    if questions.is_question(request.text) and not warnings:
+        return Turn(intent="unclear", not_understood=lost, warnings=warnings, answer=questions.nothing_recorded())
+    reply = "Nothing here could be turned into a cohort. Try “500 women over 65 with heart failure, 30 % mortality”."
+    return Turn(intent="unclear", not_understood=lost, warnings=warnings, answer=Answer(text=reply))
+
+
+def _is_new(request: Request, facts: list[Fact]) -> bool:
+    """Whether the request describes a whole cohort of its own rather than a change."""
+    if starts_afresh(facts):
+        return True
+    if any(item.is_(*_FOLLOWING) for item in request.items):
+        return False
+    counted = any(isinstance(fact, Count) and fact.factor is None for fact in facts)
+    described = any(isinstance(fact, (Demand, Limit, Columns)) for fact in facts)
+    return counted and described and request.text.strip().lower().startswith(_MAKING)

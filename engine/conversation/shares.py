@@ -1,0 +1,168 @@
+"""Target shares: "half women", "60/40 male to female", "30 % mortality", "equal numbers of men and women"."""
+
+from engine.cohort.spec import Criterion
+from engine.conversation.facts import Fact, Problem, Proportion
+from engine.conversation.lexicon import Category
+from engine.conversation.reading import Reading
+from engine.schema.table import Column, Kind
+
+_BETWEEN = ("filler", "patients", "but", "limit", "all")
+
+
+def shares(reading: Reading, at: int) -> list[Fact] | None:
+    """The shares that start at item ``at``."""
+    for matcher in (_ratio, _named_ratio, _equal, _part_of, _rate):
+        found = matcher(reading, at)
+        if found:
+            return found
+    return None
+
+
+def _part_of(reading: Reading, at: int) -> list[Fact] | None:
+    """ "30 % women", "a quarter with COPD", "40 percent of the patients died"."""
+    share, i = _share_at(reading, at)
+    if share is None:
+        return None
+    i = reading.skip(i, *_BETWEEN, symbols="-")
+    negated = False
+    if (item := reading.at(i)) is not None and item.is_("not"):
+        negated, i = True, reading.skip(i + 1, *_BETWEEN, symbols="-")
+    target = _target(reading, i, negated=negated)
+    if target is None:
+        ranged = reading.at(i)
+        if ranged is not None and ranged.is_("operator", "between", "decade"):
+            message = "A share of a range of numbers is not possible yet; shares are of categories."
+            return [Problem(at, i, code="invalid", message=message)]
+        return None
+    column, category, end = target
+    if category is None:
+        message = f"A share of this is not possible: {column} does not record it as a category."
+        return [Problem(at, end, code="invalid", message=message)]
+    return [Proportion(at, end, reading.request.notes(at, end), column, category, share)]
+
+
+def _rate(reading: Reading, at: int) -> list[Fact] | None:
+    """ "mortality of 15 %", "women: 60 %", "men (40 %)"."""
+    item = reading.items[at]
+    named = item.is_("column") and not item.is_("category")
+    target = _target(reading, at)
+    if target is None or target[1] is None:
+        return None
+    column, category, end = target
+    i = reading.skip(end, "filler", "but", symbols=":=(") if named else reading.skip(end, symbols=":=(", most=2)
+    if (op := reading.at(i)) is not None and op.get("operator") == "=":
+        i += 1
+    if not named and i == end:
+        return None
+    share, last = _share_at(reading, i)
+    if share is None or not reading.items[i].is_("number"):
+        return None
+    if (closing := reading.at(last)) is not None and closing.get("symbol") == ")":
+        last += 1
+    return [Proportion(at, last, reading.request.notes(at, last), column, category, share)]
+
+
+def _ratio(reading: Reading, at: int) -> list[Fact] | None:
+    """ "60/40 male to female", "1:1 men and women"."""
+    numbers, i = _pair(reading, at)
+    if numbers is None:
+        return None
+    first = _target(reading, reading.skip(i, "filler", "unit"))
+    if first is None or first[1] is None:
+        return None
+    j = reading.skip(first[2], "to", "and", symbols="/:-,")
+    second = _target(reading, j)
+    if second is None or second[1] is None or second[0] != first[0]:
+        return None
+    return _split(at, second[2], (first, second), numbers)
+
+
+def _named_ratio(reading: Reading, at: int) -> list[Fact] | None:
+    """ "male to female ratio of 60:40"."""
+    first = _target(reading, at) if reading.items[at].is_("category") else None
+    if first is None or first[1] is None:
+        return None
+    second = _target(reading, reading.skip(first[2], "to", "and", symbols="/:-"))
+    if second is None or second[1] is None or second[0] != first[0]:
+        return None
+    numbers, end = _pair(reading, reading.skip(second[2], "filler", symbols=":="))
+    if numbers is None:
+        return None
+    return _split(at, end, (first, second), numbers)
+
+
+def _split(first: int, last: int, targets: tuple, numbers: tuple[float, float]) -> list[Fact]:
+    total = sum(numbers)
+    return [
+        Proportion(first, last, "", column, category, number / total)
+        for (column, category, _), number in zip(targets, numbers, strict=True)
+    ]
+
+
+def _equal(reading: Reading, at: int) -> list[Fact] | None:
+    """ "equal numbers of men and women", "as many men as women"."""
+    if not reading.items[at].is_("equal_shares"):
+        return None
+    targets, i = [], reading.skip(at + 1, "filler")
+    while (found := _target(reading, i)) is not None and found[1] is not None:
+        targets.append(found)
+        i = reading.skip(found[2], "and", "filler", "equal_shares", symbols=",")
+    if len(targets) < 2 or len({column for column, _, _ in targets}) > 1:
+        return None
+    end = targets[-1][2]
+    return [Proportion(at, end, "", column, category, 1 / len(targets)) for column, category, _ in targets]
+
+
+def _share_at(reading: Reading, at: int) -> tuple[float | None, int]:
+    item = reading.at(at)
+    if item is None:
+        return None, at
+    if item.is_("fraction"):
+        return float(item.get("fraction")), at + 1
+    following = reading.at(at + 1)
+    if item.is_("number") and following is not None and following.get("unit") == "%":
+        return item.get("number").value / 100, at + 2
+    return None, at
+
+
+def _pair(reading: Reading, at: int) -> tuple[tuple[float, float] | None, int]:
+    one, sign, other = reading.at(at), reading.at(at + 1), reading.at(at + 2)
+    if one is None or sign is None or other is None or not (one.is_("number") and other.is_("number")):
+        return None, at
+    if sign.get("symbol") not in ("/", ":", "-"):
+        return None, at
+    values = (one.get("number").value, other.get("number").value)
+    return (values, at + 3) if min(values) >= 0 and sum(values) > 0 else (None, at)
+
+
+def _target(reading: Reading, at: int, *, negated: bool = False) -> tuple[str, bool | str | None, int] | None:
+    """Column, category and the item after it; the category is None where a share of it cannot be asked."""
+    item = reading.at(at)
+    if item is None:
+        return None
+    categories = item.get("category")
+    if categories:
+        if len(categories) > 1:
+            return None
+        only: Category = categories[0]
+        column = reading.column(only.column)
+        if not negated:
+            return only.column, only.value, at + 1
+        return only.column, _other(column, only.value), at + 1
+    criterion = item.get("condition")
+    if criterion is None:
+        names = item.get("column")
+        if names is None or reading.column(names[0]).kind is not Kind.BOOLEAN:
+            return None
+        criterion = Criterion(column=names[0], any_of=(True,))
+    column = reading.column(criterion.column)
+    if column.kind is Kind.BOOLEAN and criterion.any_of is not None:
+        return column.name, bool(criterion.any_of[0]) != negated, at + 1
+    if criterion.none_of is not None and not negated:
+        return column.name, _other(column, str(criterion.none_of[0])), at + 1
+    return column.label or column.name, None, at + 1
+
+
+def _other(column: Column, value: str) -> str | None:
+    rest = [text for text in column.categories or () if text != value]
+    return rest[0] if len(rest) == 1 else None

@@ -1,0 +1,26 @@
+"""Corrects a misspelt word to the one word of the vocabulary that is a slip of the finger away, or leaves it alone."""
+
+from collections.abc import Collection
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+
+def correct(word: str, vocabulary: Collection[str]) -> str | None:
+    """The vocabulary's word within one slip of ``word`` (two from eight letters on); None where none or several are.
+
+    A slip is a letter too many, too few, exchanged or swapped with its neighbour (optimal string alignment). Words
+    under five letters are not corrected: too many are one slip from another.
+    """
+    if len(word) < 5 or not word.isalpha():
+        return None
+    allowed = 2 if len(word) >= 8 else 1
+    near = process.extract(word, vocabulary, scorer=OSA.distance, score_cutoff=allowed, limit=4)
+    if not near:
+        return None
+    best = near[0][1]
+    winners = [found for found, distance, _ in near if distance == best]
+    if len(winners) > 1:
+        # A slip on the first letter is rare.
+        winners = [found for found in winners if found[0] == word[0]]
+    return winners[0] if len(winners) == 1 else None
