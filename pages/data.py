@@ -7,7 +7,7 @@ if "_shell" not in st.session_state:
     st.switch_page("streamlit_app.py")
 
 from pages.components import preparation, progress
-from pages.components.state import dataset_id, studio
+from pages.components.state import dataset_id, is_dark, studio
 
 st.title("Data")
 chosen = dataset_id()
@@ -41,9 +41,11 @@ with table_tab:
         alt="Columns of the prepared table with kind, unit, share recorded and typical values",
     )  # fmt: skip
     selected = event.selection.rows[0] if event.selection.rows else 0
-    st.plotly_chart(
-        studio().comparison.profile(profile[selected]), width="stretch", key="profile",
-        alt=f"Distribution of {overview.iloc[selected, 0]} in the real patients",
-    )  # fmt: skip
+    column = profile[selected]
+    if column["shown"]:
+        figure, text = studio().comparison.profile(column, dark=is_dark())
+        st.plotly_chart(figure, width="stretch", theme=None, key="profile", alt=text)
+    else:
+        st.caption(f"{column['title']}: {column['reason']}")
 with report_tab:
     preparation.show_report(report)

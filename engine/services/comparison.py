@@ -5,8 +5,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from engine.core.workspace import read_json
-from engine.plots.associations import association_figure
-from engine.plots.distributions import alt_text, distribution_figure, profile_figure
+from engine.plots.associations import association_alt_text, association_figure
+from engine.plots.distributions import alt_text, column_profile_figure, distribution_figure
 from engine.plots.training import training_figure
 from engine.services.context import Context
 
@@ -26,18 +26,19 @@ class Comparison:
         path = self._context.workspace.cohort(cohort_id) / "comparison.json"
         return read_json(path) if path.exists() else None
 
-    def distribution(self, column: dict[str, Any]) -> tuple[go.Figure, str]:
+    def distribution(self, column: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
         """Side-by-side bars of one column, and the sentence that says the same."""
-        return distribution_figure(column), alt_text(column)
+        return distribution_figure(column, dark=dark), alt_text(column)
 
-    def association(self, result: dict[str, Any], which: str) -> go.Figure:
-        """Heat map ``"real"``, ``"synthetic"`` or ``"difference"``."""
-        return association_figure(result["associations"], which)
+    def association(self, result: dict[str, Any], which: str, *, dark: bool = False) -> tuple[go.Figure, str]:
+        """Heat map ``"real"``, ``"synthetic"`` or ``"difference"``, and its sentence."""
+        matrix = result["associations"]
+        return association_figure(matrix, which, dark=dark), association_alt_text(matrix, which)
 
-    def profile(self, column: dict[str, Any]) -> go.Figure:
-        """Distribution of one real column, small cells merged."""
-        return profile_figure(column)
+    def profile(self, column: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
+        """Distribution of one real column, small cells merged, and its sentence."""
+        return column_profile_figure(column, dark=dark), alt_text(column)
 
-    def training(self, history: list[dict[str, float]]) -> go.Figure:
+    def training(self, history: list[dict[str, float]], *, dark: bool = False) -> go.Figure:
         """Losses over the epochs."""
-        return training_figure(history)
+        return training_figure(history, dark=dark)

@@ -20,7 +20,7 @@ class Work:
 
     def latest(self, subject: str) -> JobRecord | None:
         """The newest job that makes the data set, model or cohort ``subject``."""
-        return next((job for job in self._context.queue.jobs() if job.subject == subject), None)
+        return next(iter(self._context.queue.jobs(limit=1, subject=subject)), None)
 
     def active(self) -> list[JobRecord]:
         """Queued and running jobs."""
@@ -34,3 +34,7 @@ class Work:
         """Queue a failed or cancelled job again; it continues from its checkpoint."""
         self._context.queue.retry(job_id)
         self._context.supervisor.ensure()
+
+    def problem(self) -> str | None:
+        """A sentence while the worker does not start; None when all is well."""
+        return self._context.supervisor.problem

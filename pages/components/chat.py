@@ -52,7 +52,8 @@ def _answer(number: int, entry: dict, schema: TableSchema) -> None:
     if turn.spec is not None:
         st.text(studio().cohorts.sentence(turn.spec, schema))
     for part in turn.understood:
-        st.badge(_plain(part.text), icon=":material/check:", color="green")
+        note = f" ({part.note})" if part.note else ""
+        st.badge(_plain(f"{part.text} → {part.meaning}{note}"), icon=":material/check:", color="green")
     for words in turn.not_understood:
         st.badge(f"not understood: {_plain(words)}", icon=":material/help:", color="orange")
     for warning in turn.warnings:

@@ -5,35 +5,63 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.components.state import studio
+from pages.components.state import is_dark, studio
+
+CARDS = ("quality", "shapes", "pairs", "validity")
+"""The scores at the top; the others are in the table below them."""
 
 
 def scores(result: dict[str, Any]) -> None:
-    """SDMetrics scores, each with the hold-out patients' own score beside it."""
-    reference = result["reference"]
-    st.caption(reference["text"])
-    shown = result["scores"]
-    for card, entry in zip(st.columns(len(shown)), shown, strict=True):
+    """SDMetrics scores, each with what held-out real patients reach beside it."""
+    st.caption(result["reference"]["sentence"])
+    for note in result["notes"]:
+        st.caption(f":material/info: {note}")
+    figures = result["scores"]["figures"]
+    for card, name in zip(st.columns(len(CARDS)), CARDS, strict=True):
+        entry = figures[name]
         with card, st.container(border=True, height="stretch"):
-            value = entry["synthetic"]
-            st.metric(entry["title"], "not assessable" if value is None else f"{value:.1%}", help=entry["help"])
-            held = entry["holdout"]
-            st.caption(f"Held-out real patients: {'not assessable' if held is None else f'{held:.1%}'}")
-            if entry.get("reason"):
-                st.caption(entry["reason"])
+            st.metric(entry["label"], _score(entry["synthetic"]), help=entry["meaning"])
+            st.caption(f"Held-out real patients: {_score(entry['holdout'])}")
+            if entry["synthetic"]["value"] is None:
+                st.caption(entry["synthetic"]["reason"])
+    with st.expander("All scores"):
+        st.dataframe(
+            [
+                {
+                    "Score": entry["label"],
+                    "Synthetic": _score(entry["synthetic"]),
+                    "Held-out real": _score(entry["holdout"]),
+                    "Real, half against half": _score(entry["halves"]),
+                    "Meaning": entry["meaning"],
+                }
+                for entry in figures.values()
+            ],
+            hide_index=True,
+            key="scores",
+            alt="Scores of the synthetic patients beside those of real patients",
+        )
+        for note in result["scores"]["notes"]:
+            st.caption(note)
+
+
+def _score(figure: dict[str, Any]) -> str:
+    return "not assessable" if figure["value"] is None else f"{figure['value']:.1%}"
 
 
 def distributions(result: dict[str, Any]) -> None:
     """Side-by-side bars of every column, by group, and the same figures as a table."""
     columns = result["columns"]
-    groups = list(dict.fromkeys(column.get("group") or "Other" for column in columns))
+    groups = list(dict.fromkeys(column["group"] or "Other" for column in columns))
     picked = st.pills("Show", groups, default=groups[0], key="groups") or groups[0]
-    shown = [column for column in columns if (column.get("group") or "Other") == picked]
     grid = st.columns(2)
-    for number, column in enumerate(shown):
+    for number, column in enumerate(one for one in columns if (one["group"] or "Other") == picked):
         with grid[number % 2]:
-            figure, text = studio().comparison.distribution(column)
-            st.plotly_chart(figure, width="stretch", key=f"distribution-{column['name']}", alt=text)
+            if not column["shown"]:
+                st.markdown(f"**{column['title']}**")
+                st.caption(column["reason"])
+                continue
+            figure, text = studio().comparison.distribution(column, dark=is_dark())
+            st.plotly_chart(figure, width="stretch", theme=None, key=f"distribution-{column['name']}", alt=text)
     with st.expander("The same as a table"):
         st.dataframe(
             pd.DataFrame([_line(column) for column in columns]), hide_index=True, key="figures",
@@ -42,15 +70,32 @@ def distributions(result: dict[str, Any]) -> None:
 
 
 def _line(column: dict[str, Any]) -> dict[str, Any]:
-    real, synthetic = column.get("real") or {}, column.get("synthetic") or {}
+    similarity = column.get("similarity") or {}
     return {
         "Column": column["title"],
-        "Real": real.get("summary", ""),
-        "Synthetic": synthetic.get("summary", ""),
+        "Real": typical(column, "real"),
+        "Synthetic": typical(column, "synthetic"),
         "Missing, real": _percent(column["missing"]["real"]),
         "Missing, synthetic": _percent(column["missing"]["synthetic"]),
-        "Similarity": column.get("similarity"),
+        "Similarity": similarity.get("synthetic"),
+        "Similarity, held-out real": similarity.get("holdout"),
     }
+
+
+def typical(column: dict[str, Any], table: str) -> str:
+    """Median [quartiles] of a number, the most frequent category of the others."""
+    if not column["shown"]:
+        return "not shown"
+    if column["form"] == "histogram":
+        stats = (column.get("stats") or {}).get(table) or {}
+        if column["scale"] == "date" or any(stats.get(name) is None for name in ("median", "q1", "q3")):
+            return ""
+        return f"{stats['median']:g} [{stats['q1']:g}, {stats['q3']:g}]"
+    shown = [cell for cell in column["bins"] if cell.get(table) is not None]
+    if not shown:
+        return ""
+    most = max(shown, key=lambda cell: cell[table])
+    return f"{most['label']} {most[table]:.0%}"
 
 
 def _percent(share: float | None) -> str:
@@ -59,9 +104,10 @@ def _percent(share: float | None) -> str:
 
 def associations(result: dict[str, Any]) -> None:
     """Three heat maps: real, synthetic, and where they differ."""
-    for card, which in zip(st.columns(3), ("real", "synthetic", "difference"), strict=True):
-        with card:
-            st.plotly_chart(
-                studio().comparison.association(result, which), width="stretch", key=f"association-{which}",
-                alt=f"Heat map of associations between columns: {which}",
-            )  # fmt: skip
+    if not result["associations"].get("titles"):
+        st.info("There are too few real patients to show associations.")
+        return
+    st.caption(result["associations"]["measure"])
+    for which in ("real", "synthetic", "difference"):
+        figure, text = studio().comparison.association(result, which, dark=is_dark())
+        st.plotly_chart(figure, width="stretch", theme=None, key=f"association-{which}", alt=text)

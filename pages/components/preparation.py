@@ -9,6 +9,7 @@ from engine.core.errors import UserError
 from engine.schema.table import Kind, Role, TableSchema
 from engine.services.datasets import Preview
 from engine.storage.records import DatasetRecord
+from pages.components.comparison import typical
 from pages.components.state import studio
 
 
@@ -73,8 +74,8 @@ def overview_row(column: dict[str, Any]) -> dict[str, Any]:
         "Group": column.get("group") or "",
         "Kind": column["kind"],
         "Unit": column.get("unit") or "",
-        "Recorded": column["present_share"],
-        "Typical": column.get("typical") or "",
+        "Recorded": column["present"],
+        "Typical": typical(column, "real"),
     }
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from engine.jobs.queue import JobRecord, JobState
-from pages.components.state import studio
+from pages.components.state import is_dark, studio
 
 
 def follow(subject: str) -> JobRecord | None:
@@ -34,11 +34,13 @@ def _running(job_id: str) -> None:
     if job.state not in (JobState.QUEUED, JobState.RUNNING):
         st.rerun(scope="app")
     waiting = "Waiting for the worker…" if job.state is JobState.QUEUED else job.message or "Working…"
+    if problem := studio().work.problem():
+        st.error(problem, icon=":material/error:")
     eta = f" · about {job.eta_seconds:,.0f} s left" if job.eta_seconds is not None and job.eta_seconds > 1 else ""
     st.progress(min(1.0, job.fraction), text=waiting + eta)
     if job.figures:
         st.plotly_chart(
-            studio().comparison.training(job.figures), width="stretch", key=f"history-{job_id}",
+            studio().comparison.training(job.figures, dark=is_dark()), width="stretch", theme=None, key=f"history-{job_id}",
             alt="Training figures over the epochs so far",
         )  # fmt: skip
     stopping = job.cancel_requested

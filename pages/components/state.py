@@ -61,3 +61,8 @@ def version() -> int:
 def turns() -> list[dict[str, Any]]:
     """The conversation: ``{"role", "text"}`` and ``{"role", "turn", "applied", "before"}``."""
     return st.session_state.setdefault("_turns", [])
+
+
+def is_dark() -> bool:
+    """Whether the browser shows the dark theme."""
+    return st.context.theme.type == "dark"
