@@ -58,7 +58,14 @@ class Mimic3Folder:
         self._by_name = {file.table.name: file for file in files}
         self._spill = tempfile.TemporaryDirectory(prefix="cohort-studio-mimic3-")
         self._connection = duckdb.connect(":memory:")
-        options = {"memory_limit": memory_limit, "temp_directory": self._spill.name, "preserve_insertion_order": "false"}
+        options = {
+            "memory_limit": memory_limit,
+            "temp_directory": self._spill.name,
+            "preserve_insertion_order": "false",
+            # The planner takes an unread csv for a handful of rows and would hold all of CHARTEVENTS in a hash table:
+            # joins are carried out as written, with the event table on the left.
+            "disabled_optimizers": "join_order,build_side_probe_side",
+        }
         if threads is not None:
             options["threads"] = str(threads)
         for name, value in options.items():
