@@ -39,7 +39,6 @@ def prepare(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
     "schema": …|None}``, and optionally the ``seed`` of the split.
     """
     from engine.preparation.splitting import split_by_patient
-    from engine.storage.tables import write_table
 
     record = database.dataset(job.subject)
     if record.state is State.READY:
@@ -52,8 +51,6 @@ def prepare(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
         progress.update(0.96, "Saving the patient table")
         with published_files(folder) as temporary:
             prepared.save(temporary)
-            # The table carries its schema, whatever else the preparation writes beside it.
-            write_table(temporary / "table.parquet", prepared.table, prepared.schema)
             splits = {"train": train.tolist(), "holdout": holdout.tolist(), "seed": seed, "job": job.id}
             write_json(temporary / "splits.json", splits)
     rows, patients, columns = _size(folder)

@@ -111,8 +111,8 @@ def test_failures_are_told_without_cells_and_do_not_end_the_worker(bench: Bench)
     process = bench.worker()
     bench.ended(unknown)
     assert process.poll() is None
-    told = {name: str(bench.queue.job(job.id).failure) for name, job in
-            {"leak": leak, "refuse": refuse, "leave": leave, "exhaust": exhaust, "unknown": unknown}.items()}  # fmt: skip
+    ended = {"leak": leak, "refuse": refuse, "leave": leave, "exhaust": exhaust, "unknown": unknown}
+    told = {name: str(bench.queue.job(job.id).failure) for name, job in ended.items()}
     assert "KeyError" in told["leak"] and "step_worker.py" in told["leak"]
     assert told["refuse"] == "the table has no rows (admissions.csv). Choose another file."
     assert "SystemExit" in told["leave"]
