@@ -65,9 +65,11 @@ def association_matrix(
     numbers = {i: as_numbers(frame[columns[i].name], columns[i]) for i in ordered}
     if ordered:
         # Centred: pandas loses the variation of large numbers, dates among them.
-        table = pd.DataFrame(
-            {i: values - np.nanmean(values) if _varies(values) else np.nan for i, values in numbers.items()}
-        )
+        centred = {
+            i: values - np.nanmean(values) if _varies(values) else np.full_like(values, np.nan)
+            for i, values in numbers.items()
+        }
+        table = pd.DataFrame(centred)
         method = "pearson" if numeric == "pearson" else "spearman"
         found = table.corr(method=method, min_periods=max(2, least_rows)).to_numpy(copy=True)
         np.fill_diagonal(found, 1.0)

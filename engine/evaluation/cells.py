@@ -15,7 +15,7 @@ import pandas as pd
 
 from engine.schema.table import TableSchema
 
-_STEPS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+_STEPS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def _typical(column: dict[str, Any], table: str) -> str:
         return f"{name} median {stats['median']:g}{quartiles}."
     shares = [(b[table], b["label"]) for b in column["bins"] if b[table] is not None]
     if not shares:
-        return f"{name} shares are not shown: {column['bins'][-1]['note'] or 'too few patients'} in a category."
+        note = min((b["note"] for b in column["bins"] if b["note"]), key=len, default="too few patients")
+        return f"{name} shares are not shown: {note} in a category."
     share, label = max(shares, key=lambda pair: pair[0])
     return f"{name} most often {label} ({share:.0%})."
 

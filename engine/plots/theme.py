@@ -32,7 +32,7 @@ def ground(*, dark: bool) -> str:
 
 
 def diverging(kind: str, *, dark: bool) -> tuple[str, str, str]:
-    """Lowest, middle and highest colour of a heat map: ``"association"`` or ``"difference"``, told apart at a glance."""
+    """Lowest, middle and highest colour of a heat map of ``"association"`` or ``"difference"``."""
     middle = "#1B242C" if dark else "#FFFFFF"
     if kind == "difference":
         return ("#5FCF80", middle, "#C792EA") if dark else ("#1B7837", middle, "#7B3294")

@@ -1,0 +1,291 @@
+"""The whole comparison on tables where the answer is known."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.cohort.spec import CohortSpec, Criterion, Share
+from engine.core.errors import Cancelled, DataError
+from engine.core.progress import Silent
+from engine.evaluation import fidelity
+from engine.evaluation.report import compare
+from engine.evaluation.similarity import ks_complement, pair_similarity, tv_complement
+from engine.schema.table import Column, Kind, Role, TableSchema, conform
+
+SCHEMA = TableSchema(
+    columns=(
+        Column(name="patient", kind=Kind.CATEGORICAL, role=Role.PATIENT_KEY),
+        Column(name="age", kind=Kind.NUMERIC, label="Age", unit="years", decimals=1),
+        Column(name="weight", kind=Kind.NUMERIC, label="Weight", unit="kg", decimals=1),
+        Column(name="visits", kind=Kind.INTEGER),
+        Column(name="ward", kind=Kind.CATEGORICAL),
+        Column(name="doctor", kind=Kind.CATEGORICAL),
+        Column(name="died", kind=Kind.BOOLEAN),
+        Column(name="admitted", kind=Kind.DATE),
+        Column(name="empty", kind=Kind.NUMERIC),
+    )
+)
+
+
+def real_table(n: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    age = rng.normal(60, 15, n).round(1)
+    ward = np.where(age > 65, "geriatric", np.where(rng.random(n) < 0.5, "medical", "surgical"))
+    frame = pd.DataFrame(
+        {
+            "patient": [f"{seed}-{i}" for i in range(n)],
+            "age": age,
+            "weight": (age / 2 + 40 + rng.normal(0, 2, n)).round(1),
+            "visits": np.where(rng.random(n) < 0.2, np.nan, rng.poisson(2, n)),
+            "ward": pd.Series(ward).where(rng.random(n) > 0.1),
+            "doctor": np.char.add("Dr ", np.where(ward == "medical", "A", "B")),
+            "died": rng.random(n) < age / 200,
+            "admitted": pd.Timestamp("2150-01-01") + pd.to_timedelta(rng.integers(0, 3000, n), unit="D"),
+            "empty": np.nan,
+        }
+    )
+    return conform(frame, SCHEMA)
+
+
+TRAIN, HOLDOUT = real_table(800, 1), real_table(400, 2)
+
+
+def shuffled(frame: pd.DataFrame) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({name: frame[name].iloc[rng.permutation(len(frame))].to_numpy() for name in frame})
+
+
+def run(synthetic: pd.DataFrame, *, holdout=HOLDOUT, spec=None, train=TRAIN, schema=SCHEMA):
+    features = schema.select([c.name for c in schema.features if c.name in synthetic])
+    return compare(
+        train,
+        holdout,
+        conform(synthetic, features),
+        schema,
+        spec=spec or CohortSpec(),
+        small_cell_minimum=11,
+        progress=Silent(),
+    )
+
+
+@pytest.fixture(scope="module")
+def copied():
+    return run(TRAIN)
+
+
+@pytest.fixture(scope="module")
+def independent():
+    return run(shuffled(TRAIN))
+
+
+def figure(result, name: str, table: str = "synthetic"):
+    return result["scores"]["figures"][name][table]["value"]
+
+
+def test_a_copy_scores_one(copied):
+    for name in ("quality", "shapes", "pairs", "all_pairs", "validity", "structure"):
+        assert figure(copied, name) == 1, name
+    assert figure(copied, "associations") == 0
+    assert figure(copied, "quality", "holdout") < 1
+    assert all(c["similarity"]["synthetic"] == 1 for c in copied["columns"] if c["shown"])
+    for row in copied["associations"]["difference"]:
+        assert all(value in (None, 0) for value in row)
+
+
+def test_independent_columns_lose_their_pairs_and_keep_their_shapes(independent):
+    assert figure(independent, "shapes") > 0.99
+    assert figure(independent, "pairs") + 0.1 < figure(independent, "pairs", "holdout")
+    assert figure(independent, "all_pairs") < figure(independent, "all_pairs", "holdout")
+    assert figure(independent, "associations") > 3 * figure(independent, "associations", "holdout")
+    names = independent["associations"]["names"]
+    at, beside = names.index("age"), names.index("weight")
+    assert independent["associations"]["real"][at][beside] > 0.9
+    assert abs(independent["associations"]["synthetic"][at][beside]) < 0.15
+    assert independent["associations"]["difference"][at][beside] < -0.75
+    assert independent["associations"]["pearson"]["real"][at][beside] > 0.9
+
+
+def test_a_shift_is_found_where_it_is():
+    found = {c["name"]: c for c in run(TRAIN.assign(age=TRAIN["age"] + 15))["columns"]}
+    # Half of a normal distribution's mass lies within 0.674 SD; a shift of one SD moves 38 % past the middle.
+    assert found["age"]["similarity"]["synthetic"] == pytest.approx(0.617, abs=0.04)
+    assert found["weight"]["similarity"]["synthetic"] == 1
+    assert found["age"]["stats"]["synthetic"]["mean"] - found["age"]["stats"]["real"]["mean"] == pytest.approx(
+        15, abs=0.2
+    )
+
+
+def test_the_result_is_plain_json_without_rows(copied):
+    text = json.dumps(copied, allow_nan=False)
+    assert json.loads(text) == copied
+    assert "1-17" not in text
+    assert len(text) < 60_000
+
+
+def test_every_kind_of_column_has_an_entry(copied):
+    assert [c["name"] for c in copied["columns"]] == [c.name for c in SCHEMA.features]
+    assert [c["name"] for c in copied["columns"] if not c["shown"]] == ["empty"]
+    assert any("1 of 8 columns" in note for note in copied["notes"])
+
+
+def test_same_input_same_result():
+    first, second = (run(shuffled(TRAIN)) for _ in range(2))
+    assert first | {"seconds": 0} == second | {"seconds": 0}
+
+
+def test_pair_trends_without_an_associated_pair_are_not_assessable():
+    loose = shuffled(TRAIN)
+    found = run(loose, train=loose.assign(patient=TRAIN["patient"].to_numpy()))
+    pairs = found["scores"]["figures"]["pairs"]["synthetic"]
+    assert pairs["value"] is None
+    assert "no pair of columns is associated strongly enough" in pairs["reason"]
+    assert figure(found, "quality") == figure(found, "shapes") == 1
+
+
+def test_a_cohort_is_compared_with_the_rows_that_meet_its_criteria():
+    spec = CohortSpec(criteria=(Criterion(column="age", minimum=70),))
+    old = TRAIN[TRAIN["age"] >= 70]
+    found = run(old, spec=spec)
+    assert found["reference"]["kind"] == "criteria"
+    assert found["reference"]["train_rows"] == len(old)
+    assert figure(found, "shapes") == 1
+    young = run(TRAIN[TRAIN["age"] < 70], spec=spec)
+    assert next(c for c in young["columns"] if c["name"] == "age")["similarity"]["synthetic"] == 0
+    # A value that other real patients have is valid, whatever the criteria.
+    assert figure(young, "validity") == 1
+
+
+def test_what_was_asked_on_purpose_is_said():
+    spec = CohortSpec(shares=(Share(column="died", category=True, share=0.5),), reference_population="us")
+    notes = " ".join(run(TRAIN, spec=spec)["notes"])
+    assert "set proportions of died" in notes
+    assert "reference population" in notes
+
+
+def test_without_a_hold_out_its_figures_are_not_assessable():
+    found = run(TRAIN, holdout=HOLDOUT.iloc[:0])
+    assert figure(found, "quality") == 1
+    assert found["scores"]["figures"]["quality"]["holdout"]["value"] is None
+    assert "fewer than 20 rows" in found["scores"]["figures"]["quality"]["holdout"]["reason"]
+    assert any("hold-out" in note for note in found["notes"])
+
+
+def test_few_real_patients_give_no_figure():
+    found = run(TRAIN, train=TRAIN.iloc[:9], holdout=HOLDOUT.iloc[:5])
+    assert not any(c["shown"] for c in found["columns"])
+    assert all(f["synthetic"]["value"] is None for f in found["scores"]["figures"].values())
+    assert found["associations"]["names"] == []
+    assert found["reference"]["train_rows"] is None
+
+
+def test_some_columns_only():
+    found = run(TRAIN[["age", "died"]])
+    assert [c["name"] for c in found["columns"]] == ["age", "died"]
+    assert [c["name"] for c in run(TRAIN[["age"]])["columns"]] == ["age"]
+
+
+@pytest.mark.parametrize("rows", [1, 5, 30])
+def test_a_small_cohort_is_compared(rows):
+    found = run(TRAIN.iloc[:rows])
+    json.dumps(found, allow_nan=False)
+    assert found["synthetic_rows"] == rows
+
+
+def test_synthetic_columns_without_values_or_variation():
+    odd = TRAIN.assign(age=np.nan, weight=70.0, ward=None)
+    found = {c["name"]: c for c in run(odd)["columns"]}
+    assert found["age"]["missing"]["synthetic"] == 1
+    assert found["age"]["similarity"]["synthetic"] is None
+    assert found["weight"]["stats"]["synthetic"]["sd"] == 0
+
+
+def test_tables_that_cannot_be_compared_are_refused():
+    with pytest.raises(DataError, match="no column of the real one"):
+        run(pd.DataFrame({"other": [1]}))
+    with pytest.raises(DataError, match="synthetic table has no rows"):
+        run(TRAIN.iloc[:0])
+
+
+def test_progress_can_cancel():
+    class Stop:
+        def update(self, fraction: float, message: str, **figures: float) -> None:
+            if fraction > 0.1:
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        compare(TRAIN, HOLDOUT, TRAIN, SCHEMA, spec=CohortSpec(), small_cell_minimum=11, progress=Stop())
+
+
+def test_our_formulas_are_those_of_sdmetrics():
+    from sdmetrics.column_pairs import ContingencySimilarity
+    from sdmetrics.single_column import KSComplement, TVComplement
+
+    rng = np.random.default_rng(0)
+    one, two = rng.normal(0, 1, 300), rng.normal(0.3, 1.2, 200)
+    one[:20] = np.nan
+    assert ks_complement(one, two) == pytest.approx(KSComplement.compute(pd.Series(one), pd.Series(two)))
+    first, second = rng.integers(0, 4, 300), rng.integers(0, 5, 200)
+    assert tv_complement(first, second) == pytest.approx(TVComplement.compute(pd.Series(first), pd.Series(second)))
+    pair = [pd.DataFrame({"a": rng.integers(0, 3, n), "b": rng.integers(0, 3, n)}) for n in (300, 200)]
+    assert pair_similarity(*([t["a"].to_numpy(), t["b"].to_numpy()] for t in pair), [3, 3]) == pytest.approx(
+        ContingencySimilarity.compute(*pair)
+    )
+
+
+def test_quality_is_that_of_the_sdmetrics_report():
+    from sdmetrics.reports import QualityReport
+
+    columns = [SCHEMA[name] for name in ("age", "weight", "visits", "ward", "doctor", "died", "admitted")]
+    other = shuffled(TRAIN)
+    ours = fidelity.quality(TRAIN, other, columns, columns)
+    report = QualityReport()
+    tables = ({"table": fidelity.prepared(frame, columns)} for frame in (TRAIN, other))
+    report.generate(*tables, fidelity.metadata(columns), verbose=False)
+    assert ours["overall"].value == pytest.approx(report.get_score(), abs=0.0006)
+
+
+def test_many_columns_are_fast():
+    rng = np.random.default_rng(0)
+    n, width = 1000, 60
+    latent = rng.normal(size=(n, 4))
+    frame = {f"n{i}": latent[:, i % 4] + rng.normal(size=n) for i in range(width // 2)}
+    frame |= {f"b{i}": latent[:, i % 4] > 0.5 for i in range(width // 2)}
+    schema = TableSchema(
+        columns=tuple(Column(name=k, kind=Kind.NUMERIC if k[0] == "n" else Kind.BOOLEAN) for k in frame)
+    )
+    table = conform(pd.DataFrame(frame), schema)
+    import sdmetrics.reports  # noqa: F401 - seconds that the worker pays once
+
+    started = time.process_time()
+    found = run(table.iloc[:500], train=table.iloc[500:], holdout=table.iloc[:0], schema=schema)
+    assert time.process_time() - started < 15
+    assert len(found["associations"]["names"]) == 40
+    assert found["scores"]["pair_columns"] == fidelity.MOST_PAIR_COLUMNS
+    assert any("strongest real associations" in note for note in found["scores"]["notes"])
+
+
+def test_the_profile_needs_no_heavy_library():
+    code = (
+        "import sys, engine.evaluation.profile\n"
+        "heavy = {'torch', 'sdmetrics', 'sdv', 'scipy', 'sklearn', 'transformers'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.shared
+def test_real_patients_against_real_patients(shared):
+    folder = shared / "bench" / "diabetes130"
+    kinds = json.loads((folder / "schema.json").read_text())["columns"]
+    dtype = {name: str for name, kind in kinds.items() if kind == "categorical"}
+    schema = TableSchema(columns=tuple(Column(name=name, kind=kind) for name, kind in kinds.items()))
+    train, holdout = (conform(pd.read_csv(folder / f"{n}.csv", dtype=dtype), schema) for n in ("train", "holdout"))
+    found = run(holdout, train=train, holdout=holdout, schema=schema)
+    # shared/bench/README.md: the hold-out reaches 0.988 on all rows.
+    assert figure(found, "quality") > 0.95
+    assert figure(found, "associations") < 0.02
