@@ -39,10 +39,10 @@ class Bench:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.supervisors: list[Supervisor] = []
 
-    def worker(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def worker(self, *arguments: str, lease_seconds: float = LEASE_SECONDS) -> subprocess.Popen[bytes]:
         """Start a worker, its log where the supervisor would have it."""
         environment = {
-            **os.environ, "PYTHONPATH": str(ROOT), "COHORT_STUDIO_WORKER_LEASE_SECONDS": str(LEASE_SECONDS),
+            **os.environ, "PYTHONPATH": str(ROOT), "COHORT_STUDIO_WORKER_LEASE_SECONDS": str(lease_seconds),
         }  # fmt: skip
         with self.workspace.worker_log.open("ab") as log:
             process = subprocess.Popen(
