@@ -5,6 +5,7 @@ the dashboard that started it, and ends itself when it has been idle for long.
 """
 
 import argparse
+import importlib
 import logging
 import os
 import shutil
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -35,6 +37,8 @@ log = logging.getLogger("engine.jobs.worker")
 
 POLL_SECONDS = 0.15
 """An idle worker looks for jobs this often."""
+WARM_MODULES = ("pandas", "pyarrow.parquet", "torch")
+"""What nearly every job needs. Loaded one by one while idle: the first job then begins about two seconds sooner."""
 
 
 class Step(Protocol):
@@ -49,10 +53,18 @@ class Worker:
     """Works off the queue of one workspace until told to stop or idle for ``idle_seconds``."""
 
     def __init__(
-        self, workspace: Workspace, database: Database, queue: Queue, *, steps: Mapping[str, Step], idle_seconds: float
+        self,
+        workspace: Workspace,
+        database: Database,
+        queue: Queue,
+        *,
+        steps: Mapping[str, Step],
+        idle_seconds: float,
+        warm: Sequence[str] = (),
     ) -> None:
         self._workspace, self._database, self._queue = workspace, database, queue
         self._steps, self._idle_seconds = steps, idle_seconds
+        self._cold = list(warm)
         self._owner = new_owner(workspace)
         self.stopping = threading.Event()
 
@@ -73,8 +85,15 @@ class Worker:
                 log.info("the workspace is gone, ending")
                 return
             else:
+                self._warm_up()
                 self.stopping.wait(POLL_SECONDS)
         log.info("told to stop, ending")
+
+    def _warm_up(self) -> None:
+        if self._cold:
+            # What is broken here tells so in the job that needs it.
+            with suppress(ImportError):
+                importlib.import_module(self._cold.pop(0))
 
     def _next(self) -> JobRecord | None:
         try:
@@ -164,6 +183,7 @@ def run(
     database_url: str | None = None,
     idle_seconds: float | None = None,
     lease_seconds: float | None = None,
+    warm: Sequence[str] = (),
 ) -> bool:
     """Work in this process until idle or told to stop (SIGTERM, SIGINT); False when another worker is at it already."""
     lock = worker_lock(workspace)
@@ -176,9 +196,8 @@ def run(
     with lock:
         database = Database.for_workspace(workspace, database_url)
         queue = Queue(database, lease_seconds or settings().worker_lease_seconds)
-        worker = Worker(
-            workspace, database, queue, steps=steps, idle_seconds=idle_seconds or settings().worker_idle_seconds
-        )
+        idle = settings().worker_idle_seconds if idle_seconds is None else idle_seconds
+        worker = Worker(workspace, database, queue, steps=steps, idle_seconds=idle, warm=warm)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stopping.set())
         worker.run()
@@ -201,6 +220,7 @@ def main(arguments: Sequence[str] | None = None, *, steps: Mapping[str, Step] | 
             steps=_all_steps() if steps is None else steps,
             database_url=options.database_url,
             idle_seconds=options.idle_seconds,
+            warm=WARM_MODULES if steps is None else (),
         )
     except CohortStudioError as error:
         log.critical("the worker cannot work: %s", error)
