@@ -13,12 +13,16 @@ _OPEN = re.compile(rf"(>=|<=|>|<|≥|≤)\s*{_NUMBER}")
 _PLUS = re.compile(rf"{_NUMBER}\s*\+")
 
 
-@lru_cache(maxsize=512)
 def bands_of(column: Column) -> dict[str, Interval]:
     """The column's categories that are bands, with the interval each covers; empty where none or only one is."""
     if column.kind is not Kind.CATEGORICAL or column.code_system:
         return {}
-    found = {text: interval for text in column.categories or () if (interval := _band(text.strip())) is not None}
+    return _bands(column.categories or ())
+
+
+@lru_cache(maxsize=512)
+def _bands(categories: tuple[str, ...]) -> dict[str, Interval]:
+    found = {text: interval for text in categories if (interval := _band(text.strip())) is not None}
     return found if len(found) > 1 else {}
 
 
@@ -32,7 +36,7 @@ def choose(column: Column, wanted: list[Interval]) -> tuple[tuple[str, ...], boo
         meets = [part.meet(band) for part in wanted]
         if any(_contains(part, band) for part in wanted):
             chosen.append(text)
-        elif any(met is not None for met in meets):
+        elif math.isfinite(band.low + band.high) and any(met is not None and met.low < met.high for met in meets):
             cut = True
     return tuple(chosen), cut
 

@@ -22,7 +22,7 @@ def column_list(reading: Reading, at: int) -> Fact | None:
             i += 1
     names: list[str] = []
     end = i
-    while (named := reading.at(i)) is not None:
+    while reading.at(i) is not None:
         wanted = _named(reading, i, explicit="columns" in cues)
         if wanted is None:
             break

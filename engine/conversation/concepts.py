@@ -1,8 +1,14 @@
 """Which concept of the clinical catalogue a source's column is, and what a value in another unit is in the column's."""
 
-from engine.cohort.vocabulary import category_words, column_words, phrases
+from functools import lru_cache
+
+from engine.cohort.vocabulary import column_words
 from engine.conversation.tokens import key_of
-from engine.schema.table import Column, Kind
+from engine.core.errors import UserError
+from engine.schema.catalogue import catalogue, unit_key
+from engine.schema.table import Column
+
+_DIGITS = 4
 
 _HOURS = {"minutes": 1 / 60, "hours": 1.0, "days": 24.0, "weeks": 168.0, "months": 730.5, "years": 8766.0}
 _TIME_NAMES = {"h": "hours", "hour": "hours", "hours": "hours", "d": "days", "day": "days", "days": "days",
@@ -11,30 +17,48 @@ _TIME_NAMES = {"h": "hours", "hour": "hours", "hours": "hours", "d": "days", "da
 
 
 def concept_of(column: Column) -> str | None:
-    """Name of the catalogue's concept that ``column`` records, by its own name, its synonyms or its label."""
-    known = {*column_words(), *category_words(), *(phrase.criterion.column for phrase in phrases())}
-    if column.name in known:
-        return column.name
-    key = key_of(column.name.replace("_", " "))
-    for name, words in column_words().items():
-        if any(key_of(word) == key for word in words) and _suits(column, name):
-            return name
-    return column.name
+    """Name of the catalogue's concept that ``column`` records, by its name, words or label; None: unknown."""
+    return _concept(column.name, column.label, column.code_system is not None)
+
+
+@lru_cache(maxsize=4096)
+def _concept(name: str, label: str, is_code: bool) -> str | None:
+    book = catalogue()
+    if name in book:
+        return name
+    spaced = name.replace("_", " ")
+    for text in filter(None, (spaced, label)):
+        found = book.find(text)
+        # An uploaded "diagnosis" need not hold codes.
+        if found is not None and (is_code or found.code_system is None):
+            return found.name
+    keys = {key_of(text) for text in (spaced, label) if text}
+    for concept, words in column_words().items():
+        if any(key_of(word) in keys for word in words) and (is_code or concept != "primary_icd9_code"):
+            return concept
+    return None
 
 
 def synonyms_of(concept: str | None) -> tuple[str, ...]:
     """The catalogue's synonyms of a concept; empty where it knows none."""
-    return ()
+    return catalogue().concept(concept).synonyms if concept is not None and concept in catalogue() else ()
 
 
 def convert(value: float, *, unit: str | None, column: Column, concept: str | None) -> float | None:
     """``value`` in ``unit`` as a value in the column's unit; None where the two units do not go together."""
-    if unit is None or column.unit is None or _plain(unit) == _plain(column.unit):
+    if unit is None or column.unit is None or unit_key(unit) == unit_key(column.unit):
         return value
-    if unit in _HOURS:
-        own = _TIME_NAMES.get(column.unit.lower())
-        return value * _HOURS[unit] / _HOURS[own] if own else None
-    return None
+    if unit in _HOURS and (own := time_unit(column)) is not None:
+        return value * _HOURS[unit] / _HOURS[own]
+    if concept is None or concept not in catalogue():
+        return None
+    if unit_key(catalogue().concept(concept).unit or "") != unit_key(column.unit):
+        return None
+    try:
+        # Digits that only the conversion factor made are not meant: 152 µmol/L is 1.72 mg/dL.
+        return round(catalogue().convert(concept, value, unit), _DIGITS)
+    except UserError:
+        return None
 
 
 def is_time(unit: str | None) -> bool:
@@ -50,12 +74,3 @@ def hours(unit: str) -> float:
 def time_unit(column: Column) -> str | None:
     """The column's unit as one of the grammar's units of time; None for other columns."""
     return _TIME_NAMES.get((column.unit or "").lower())
-
-
-def _plain(unit: str) -> str:
-    return unit.lower().replace("²", "2").replace("µ", "u").replace(" ", "").replace("^", "")
-
-
-def _suits(column: Column, concept: str) -> bool:
-    # "diagnosis" names the code column of MIMIC; an uploaded column of that name need not hold codes.
-    return concept != "primary_icd9_code" or column.code_system is not None or column.kind is Kind.CATEGORICAL

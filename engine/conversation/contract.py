@@ -26,7 +26,7 @@ class Understood(_Record):
     """What the reader should know about the reading: a corrected spelling, a converted unit."""
 
 
-class Warning(_Record):  # noqa: A001 - the contract's own word
+class Warning(_Record):
     """Something to know before the request is applied."""
 
     code: WarningCode
@@ -50,8 +50,8 @@ class Answer(_Record):
 class Turn(_Record):
     """What a request was understood to be.
 
-    ``spec`` is what applying the turn makes of the cohort; None where there is nothing to apply. ``answer`` also carries
-    the reply to refused, unclear and out-of-scope requests.
+    ``spec`` is what applying the turn makes of the cohort; None where there is nothing to apply. ``answer`` also
+    carries the reply to refused, unclear and out-of-scope requests.
     """
 
     intent: Intent

@@ -1,13 +1,13 @@
 """How many patients a request asks for, and the words that act on the whole of the previous spec."""
 
-from engine.conversation.facts import Columns, Count, Fact, Population, Removal, Restart
+from engine.conversation.facts import Columns, Count, Fact, Population, Problem, Removal, Restart
 from engine.conversation.reading import Reading
 
 _NEAR = 7
 
 
 def count(reading: Reading, at: int) -> Fact | None:
-    """ "2k patients", "n = 750", "cohort of 300", "500 elderly women", "twice as many"."""
+    """Reads "2k patients", "n = 750", "cohort of 300", "500 elderly women", "twice as many"."""
     item = reading.items[at]
     if item.is_("multiply"):
         return Count(at, at + 1, factor=float(item.get("multiply")))
@@ -45,6 +45,11 @@ def _is_measure(reading: Reading, at: int) -> bool:
 
 def _before_a_noun(reading: Reading, at: int) -> Fact | None:
     value = reading.items[at].get("number").value
+    if at and reading.items[at - 1].is_("stage"):
+        return None
+    ranked = _ranked_list(reading, at)
+    if ranked is not None:
+        return ranked
     if len(reading.items) == 1 or at + 1 == len(reading.items):
         return Count(at, at + 1, patients=value) if at == 0 or value >= 1 else None
     for i in range(at + 1, min(len(reading.items), at + 1 + _NEAR)):
@@ -61,18 +66,29 @@ def _before_a_noun(reading: Reading, at: int) -> Fact | None:
     return None
 
 
+def _ranked_list(reading: Reading, at: int) -> Fact | None:
+    """Reads "20 important diabetes observations": a wish for columns by importance."""
+    for i in range(at + 1, min(len(reading.items), at + 5)):
+        if reading.items[i].is_("observations", "columns"):
+            message = "Columns ranked by importance are not available yet: name the columns, or leave them all."
+            return Problem(at, i + 1, code="invalid", message=message)
+        if reading.items[i].is_("patients", "symbol", "but"):
+            return None
+    return None
+
+
 def restart(reading: Reading, at: int) -> Fact | None:
-    """ "start over"."""
+    """Reads "start over"."""
     return Restart(at, at + 1) if reading.items[at].is_("restart") else None
 
 
 def population(reading: Reading, at: int) -> Fact | None:
-    """ "based on the US population"."""
+    """Reads "based on the US population"."""
     return Population(at, at + 1) if reading.items[at].is_("population_us") else None
 
 
 def removal(reading: Reading, at: int) -> Fact | None:
-    """ "drop the age limit", "without the diabetes criterion", "remove sex", "drop the column BMI"."""
+    """Reads "drop the age limit", "without the diabetes criterion", "remove sex", "drop the column BMI"."""
     item = reading.items[at]
     cue = reading.request.span(at, at + 1).lower()
     takes_back = item.is_("remove") or (item.is_("instead") and cue in ("instead of", "rather than"))
@@ -84,7 +100,7 @@ def removal(reading: Reading, at: int) -> Fact | None:
         i = reading.skip(i + 1, "filler")
     touched: list[str] = []
     last = i
-    while (target := reading.at(i)) is not None:
+    while reading.at(i) is not None:
         columns = _columns_of(reading, i)
         if not columns:
             break

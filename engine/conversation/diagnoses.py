@@ -41,7 +41,7 @@ def _chapter(reading: Reading, at: int) -> Fact | None:
 
 
 def _cued(reading: Reading, at: int) -> Fact | None:
-    """ "ICD-9 code 428", "diagnosis icd9 code is 40391", "codes 410-414", "icd 428, 427.31"."""
+    """Reads "ICD-9 code 428", "diagnosis icd9 code is 40391", "codes 410-414", "icd 428, 427.31"."""
     if not reading.items[at].is_("code"):
         return None
     i = reading.skip(at + 1, "code", "filler", "but", symbols=":=()")
@@ -51,7 +51,7 @@ def _cued(reading: Reading, at: int) -> Fact | None:
 
 
 def _bare(reading: Reading, at: int) -> Fact | None:
-    """ "250.00 to 250.93", "E11.9": written so that they can only be codes."""
+    """Reads "250.00 to 250.93", "E11.9": written so that they can only be codes."""
     item = reading.items[at]
     text = _text(reading, at)
     if item.is_("icd") and (_valid(text) or icd9_of_icd10(text)):

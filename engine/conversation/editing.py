@@ -10,7 +10,17 @@ from engine.cohort.spec import MAX_PATIENTS, CohortSpec, Criterion, Share
 from engine.cohort.vocabulary import diseases
 from engine.conversation.contract import Warning
 from engine.conversation.facts import (
-    Columns, Count, Demand, Fact, Limit, Population, Problem, Proportion, Removal, Restart, share_of,
+    Columns,
+    Count,
+    Demand,
+    Fact,
+    Limit,
+    Population,
+    Problem,
+    Proportion,
+    Removal,
+    Restart,
+    share_of,
 )  # fmt: skip
 from engine.conversation.feasibility import infeasibilities
 from engine.conversation.lexicon import Lexicon
@@ -62,7 +72,7 @@ def edit(facts: Sequence[Fact], *, previous: CohortSpec | None, lexicon: Lexicon
 
     shares = {(fact.column, fact.category): share_of(fact) for fact in proportions}
     dropped = {name for fact in facts if isinstance(fact, Removal) for name in fact.columns}
-    kept, kept_shares = _kept(previous, new, [share for share in shares.values()], dropped, lexicon, instead)
+    kept, kept_shares = _kept(previous, new, list(shares.values()), dropped, lexicon, instead)
     criteria = (*kept, *(criterion for found in new.values() for criterion in found))
     changes: dict[str, Any] = {
         **base,
@@ -103,7 +113,9 @@ def _patients(counts: list[Count], before: int) -> tuple[int, Warning | None]:
         message = f"{wanted:,g} patients is not possible: ask for a whole number from 1 to {MAX_PATIENTS:,}."
         return before, Warning(code="invalid", message=message)
     if wanted > LARGE:
-        return int(wanted), Warning(code="large", message=f"{wanted:,.0f} patients take a while to generate and export.")
+        return int(wanted), Warning(
+            code="large", message=f"{wanted:,.0f} patients take a while to generate and export."
+        )
     return int(wanted), None
 
 

@@ -62,7 +62,7 @@ class Columns(Fact):
 
 @dataclass(frozen=True)
 class Removal(Fact):
-    """Criteria and shares on these columns are dropped from the previous spec (all that touch codes for code columns)."""
+    """Criteria and shares on these columns are dropped from the previous spec."""
 
     columns: tuple[str, ...] = ()
 
@@ -95,7 +95,7 @@ def criterion_of(column: Column, intervals: tuple[Interval, ...]) -> Criterion:
         ordered = sorted(intervals, key=lambda part: part.low)
         ranges = tuple((_end(part.low), _end(part.high)) for part in ordered)
         return Criterion(column=column.name, ranges=ranges)
-    (only,) = intervals
+    only = next(iter(intervals))
     low, high = _end(only.low), _end(only.high)
     return Criterion(
         column=column.name,

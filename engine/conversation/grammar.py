@@ -1,4 +1,4 @@
-"""The grammar: at each item the first matcher that recognises something takes it; what none takes is filler or unknown."""
+"""The grammar: at each item the first matcher that recognises something takes it; the rest is filler or unknown."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,6 @@ from engine.conversation.column_lists import column_list
 from engine.conversation.counts import count, population, removal, restart
 from engine.conversation.diagnoses import codes
 from engine.conversation.facts import Demand, Fact, Limit, Problem
-from engine.conversation.items import Item
 from engine.conversation.lexicon import Unavailable
 from engine.conversation.limits import column_then_range, range_then_column, reference_then_column
 from engine.conversation.ranges import complement
@@ -17,11 +16,41 @@ from engine.conversation.reading import Reading
 from engine.conversation.shares import shares
 from engine.conversation.titles import titles
 from engine.conversation.tokens import GLUE, key_of
-from engine.schema.table import Kind
+from engine.schema.table import Column, Kind
 
 _QUIET = frozenset(
-    "filler patients but verb and or not to also only instead same all limit size columns include symbol between "
-    "exclusion_heading inclusion_heading plural_s recorded remove code half high low normal upward".split()
+    [
+        "filler",
+        "patients",
+        "but",
+        "verb",
+        "and",
+        "or",
+        "not",
+        "to",
+        "also",
+        "only",
+        "instead",
+        "same",
+        "all",
+        "limit",
+        "size",
+        "columns",
+        "include",
+        "symbol",
+        "between",
+        "exclusion_heading",
+        "inclusion_heading",
+        "plural_s",
+        "recorded",
+        "remove",
+        "code",
+        "half",
+        "high",
+        "low",
+        "normal",
+        "upward",
+    ]
 )
 Matcher = Callable[[Reading, int], Fact | list[Fact] | None]
 
@@ -70,6 +99,10 @@ def _is_heading(reading: Reading, at: int) -> bool:
 
 def _is_quiet(reading: Reading, at: int) -> bool:
     item = reading.items[at]
+    if item.is_("category") and _is_only_a_noun(reading, at):
+        return True
+    if item.is_("column") and _names_its_category(reading, at):
+        return True
     if item.is_("number", "icd", "unknown", "operator", "unit", "title", "decade", "category", "condition"):
         return item.is_("filler") and not item.is_("number")
     if item.is_("column"):
@@ -79,8 +112,15 @@ def _is_quiet(reading: Reading, at: int) -> bool:
     return bool(_QUIET & item.parts.keys())
 
 
+def _names_its_category(reading: Reading, at: int) -> bool:
+    """Whether a column stands beside one of its categories: "gender female", "white ethnicity"."""
+    names = reading.items[at].get("column")
+    beside = (reading.at(reading.skip(at + 1, "filler", symbols=":=")), reading.at(at - 1) if at else None)
+    return any(category.column in names for item in beside if item for category in (item.get("category") or ()))
+
+
 def _category(reading: Reading, at: int) -> Fact | None:
-    """ "women", "emergency", "Hispanic"; one that several columns share is settled by the column beside it."""
+    """Reads "women", "emergency", "Hispanic"; one that several columns share is settled by the column beside it."""
     categories = reading.items[at].get("category")
     if not categories:
         return None
@@ -112,29 +152,41 @@ def _is_only_a_noun(reading: Reading, at: int) -> bool:
 
 
 def _column_then_category(reading: Reading, at: int) -> Fact | None:
-    """ "insulin steady", "change is Ch", "A1C result Norm": a category that only its column's name makes clear."""
+    """Reads "insulin steady", "change is Ch", "A1C result Norm": a category that only its column's name makes clear."""
     names = reading.items[at].get("column")
     if names is None:
         return None
     column = reading.column(names[0])
     if column.kind is not Kind.CATEGORICAL or column.code_system or not column.categories:
         return None
-    i = reading.skip(at + 1, "filler", symbols=":")
-    while (sign := reading.at(i)) is not None and sign.get("operator") == "=":
-        i += 1
-    if i >= len(reading.items):
+    linked = reading.skip(at + 1, "filler", symbols=":=")
+    values, last = [], at + 1
+    for start in range(at + 1, linked + 1):
+        i = start
+        while (found := _category_text(reading, i, column)) is not None:
+            values.append(found[0])
+            last = found[1]
+            i = reading.skip(last, "or", "and", symbols=",/")
+            if i == last:
+                break
+        if values:
+            criterion = Criterion(column=column.name, any_of=tuple(dict.fromkeys(values)))
+            return Demand(at, last, "", criterion, reading.negated(at, column.name))
+    return None
+
+
+def _category_text(reading: Reading, at: int, column: Column) -> tuple[str, int] | None:
+    """The category of ``column`` that is written at item ``at``, and the item after it."""
+    if at >= len(reading.items):
         return None
     keys = [token.key for token in reading.request.tokens]
-    start = reading.items[i].first
-    for value in sorted(column.categories, key=len, reverse=True):
+    for value in sorted(column.categories or (), key=len, reverse=True):
         if value in bands_of(column):
             continue
-        wanted = list(key_of(value))
-        end = _matches(keys, start, wanted)
+        end = _matches(keys, reading.items[at].first, list(key_of(value)))
         if end is not None:
-            last = next((k for k in range(i, len(reading.items)) if reading.items[k].last >= end), i) + 1
-            criterion = Criterion(column=column.name, any_of=(value,))
-            return Demand(at, last, "", criterion, reading.negated(at, column.name))
+            last = next((k for k in range(at, len(reading.items)) if reading.items[k].last >= end), at)
+            return value, last + 1
     return None
 
 
@@ -158,6 +210,11 @@ def _condition(reading: Reading, at: int) -> Fact | None:
     if criterion.minimum is not None or criterion.maximum is not None:
         return _spoken_range(reading, at, criterion, note)
     negated = reading.negated(at, criterion.column, is_flag=True)
+    column = reading.column(criterion.column)
+    if negated and column.kind is Kind.CATEGORICAL and column.categories and criterion.any_of is not None:
+        # "not on insulin" of a column with No, Down, Steady and Up is "No".
+        rest = tuple(value for value in column.categories if value not in criterion.any_of)
+        criterion, negated = Criterion(column=column.name, any_of=rest), False
     return Demand(at, at + 1, note, criterion, negated, _after_or(reading, at))
 
 
@@ -182,7 +239,7 @@ def _title(reading: Reading, at: int) -> Fact | None:
 
 
 def _unavailable(reading: Reading, at: int) -> Fact | None:
-    item: Item = reading.items[at]
+    item = reading.items[at]
     missing = item.get("unavailable")
     if not isinstance(missing, Unavailable) or item.is_("filler"):
         return None

@@ -6,7 +6,7 @@ from typing import Any
 from engine.conversation.lexicon import Lexicon
 from engine.conversation.numbers import read_number
 from engine.conversation.spelling import correct
-from engine.conversation.titles import longest_title
+from engine.conversation.titles import longest_title, title_words
 from engine.conversation.tokens import GLUE, Token, tokenize
 
 _OPERATORS = {">": ">", "<": "<", ">=": ">=", "<=": "<=", "=": "=", "!=": "not"}
@@ -66,7 +66,7 @@ def _spelled(tokens: list[Token], lexicon: Lexicon) -> tuple[list[str], dict[int
     """The tokens' keys with unknown words exchanged for the one known word that is a slip away."""
     keys, notes = [token.key for token in tokens], {}
     for i, token in enumerate(tokens):
-        if token.kind == "word" and not _known(token.key, lexicon):
+        if token.kind == "word" and not _known(token.key, lexicon) and token.key not in title_words():
             better = correct(token.key, lexicon.words)
             if better is not None:
                 keys[i], notes[i] = better, f"“{token.text}” was read as “{better}”"
@@ -80,6 +80,9 @@ def _known(key: str, lexicon: Lexicon) -> bool:
 def _item(tokens: list[Token], keys: list[str], notes: dict[int, str], at: int, lexicon: Lexicon) -> Item:
     token = tokens[at]
     parts, end = longest_phrase(keys, at, lexicon)
+    if parts.keys() & {"upward", "downward"} and keys[at] in ("and", "or") and _digits(tokens, end):
+        # "65 and below" looks back, "white and below 71" looks ahead.
+        parts, end = lexicon.phrases[(keys[at],)], at + 1
     title = longest_title(keys, at) if token.kind == "word" and lexicon.code_column is not None else None
     if title is not None and title[1] > end:
         # A misspelling is not taken back for a rare title; a title is text as the classification prints it.
@@ -94,6 +97,10 @@ def _item(tokens: list[Token], keys: list[str], notes: dict[int, str], at: int, 
         parts = _symbol(token.key)
     note = "; ".join(notes[i] for i in range(at, max(end, at + 1)) if i in notes)
     return Item(at, max(end, at + 1), parts or {"unknown": token.text}, note)
+
+
+def _digits(tokens: list[Token], at: int) -> bool:
+    return at < len(tokens) and tokens[at].kind == "number"
 
 
 def _symbol(key: str) -> dict[str, Any]:

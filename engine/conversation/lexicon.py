@@ -1,4 +1,4 @@
-"""Every phrase that means something for a source: its columns and categories, diseases, and the words of the grammar."""
+"""Every phrase that means something for a source: columns and categories, diseases, the words of the grammar."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,6 +12,10 @@ from engine.conversation.tokens import key_of
 from engine.schema.table import Column, Kind, TableSchema
 
 _MAX_CATEGORIES = 300
+# Categories that are everyday words are understood beside their column's name only.
+_TOO_COMMON = {
+    (word,) for word in ("norm", "not", "other", "unknown", "none", "normal", "missing", "yes", "false", "true")
+}
 _NEGATIVE = {"no", "none", "never", "0", "false"}
 
 
@@ -54,9 +58,9 @@ class Lexicon:
         parts = self.phrases.setdefault(key, {})
         if part not in parts or replace:
             parts[part] = meaning
-        elif part == "column" and isinstance(parts[part], tuple) and isinstance(meaning, tuple):
-            parts[part] = tuple(dict.fromkeys((*parts[part], *meaning)))  # type: ignore[assignment]
-        elif part == "category" and isinstance(parts[part], tuple) and isinstance(meaning, tuple):
+        elif (part == "column" and isinstance(parts[part], tuple) and isinstance(meaning, tuple)) or (
+            part == "category" and isinstance(parts[part], tuple) and isinstance(meaning, tuple)
+        ):
             parts[part] = tuple(dict.fromkeys((*parts[part], *meaning)))  # type: ignore[assignment]
         for length in range(1, len(key)):
             self.prefixes.add(key[:length])
@@ -79,9 +83,12 @@ def lexicon_for(schema: TableSchema) -> Lexicon:
     """The lexicon of a source, cached: building it takes tens of milliseconds, reading a request none."""
     lexicon = Lexicon(schema)
     _add_columns(lexicon)
-    _add_categories(lexicon)
+    pieces = _add_categories(lexicon)
     _add_phrases(lexicon)
     _add_diseases(lexicon)
+    for piece, meaning in pieces:
+        if key_of(piece) not in lexicon.phrases:
+            lexicon.add(piece, "category", meaning)
     for part, values in grammar().items():
         for value, words in values.items():
             for word in words:
@@ -96,7 +103,9 @@ def positive(column: Column) -> Criterion | None:
     if column.kind is Kind.CATEGORICAL and column.categories and len(column.categories) <= 4:
         negative = [text for text in column.categories if text.lower() in _NEGATIVE]
         if len(negative) == 1:
-            return Criterion(column=column.name, none_of=(negative[0],), recorded=True)
+            return Criterion(
+                column=column.name, any_of=tuple(text for text in column.categories if text not in negative)
+            )
     return None
 
 
@@ -105,7 +114,7 @@ def _add_columns(lexicon: Lexicon) -> None:
         concept = concept_of(column)
         if concept and concept not in lexicon.concepts:
             lexicon.concepts[concept] = column.name
-        own = [column.name, _spaced(column.name), column.label]
+        own = [column.name, _spaced(column.name), column.label, *_counted(column.name)]
         learned = [*column_words().get(concept or "", ()), *synonyms_of(concept)]
         for phrase in (*own, *learned):
             lexicon.add(phrase, "column", (column.name,))
@@ -114,7 +123,9 @@ def _add_columns(lexicon: Lexicon) -> None:
                 lexicon.add(phrase, "condition", criterion)
 
 
-def _add_categories(lexicon: Lexicon) -> None:
+def _add_categories(lexicon: Lexicon) -> list[tuple[str, tuple[Category, ...]]]:
+    """Add every category under its own text and words; returns the parts of compound ones ("Surgery/Trauma")."""
+    pieces: list[tuple[str, tuple[Category, ...]]] = []
     for column in lexicon.schema.features:
         known = column.categories or ()
         if column.kind is not Kind.CATEGORICAL or column.code_system or len(known) > _MAX_CATEGORIES:
@@ -125,14 +136,17 @@ def _add_categories(lexicon: Lexicon) -> None:
         for value in known:
             meaning = (Category(column.name, value),)
             spaced = _spaced(value)
-            said = [spaced, *(piece for piece in re.split(r"[/()]", spaced) if len(piece) > 3)]
+            said = [spaced]
             for category, synonyms in words.items():
                 folded = {key_of(text) for text in (category, *synonyms)}
                 if key_of(spaced) in folded:
                     said += [category, *synonyms]
             for phrase in said:
-                if len(phrase.strip()) > 2 and key_of(phrase) not in (("norm",), ("not",)):
+                if len(phrase.strip()) > 2 and key_of(phrase) not in _TOO_COMMON:
                     lexicon.add(phrase, "category", meaning)
+            cut = re.split(r"[/()]", spaced)
+            pieces += [(piece, meaning) for piece in cut if len(piece) > 3 and len(cut) > 1]
+    return pieces
 
 
 def _add_phrases(lexicon: Lexicon) -> None:
@@ -140,6 +154,8 @@ def _add_phrases(lexicon: Lexicon) -> None:
         column = lexicon.column_for(phrase.criterion.column)
         for words in phrase.say:
             if column is None:
+                if any("column" in lexicon.phrases.get(key_of(words)[:length], {}) for length in (1, 2, 3)):
+                    continue
                 lexicon.add(words, "unavailable", Unavailable(words, phrase.criterion.column))
             elif column.kind is Kind.BOOLEAN or phrase.criterion.any_of is None:
                 criterion = phrase.criterion.model_copy(update={"column": column.name})
@@ -160,12 +176,20 @@ def _add_diseases(lexicon: Lexicon) -> None:
         else:
             meaning = Unavailable(disease.name, disease.flag or disease.name, _nearest(lexicon, disease.icd9[0]))
         part = "unavailable" if isinstance(meaning, Unavailable) else "condition"
+        own = lexicon.phrases.get(key_of(disease.name), {}).get("category")
+        if own is not None and isinstance(meaning, Unavailable):
+            # The source's own category of that name: "diabetes(250)".
+            part, meaning = "category", own  # type: ignore[assignment]
         for phrase in (disease.name, *disease.also):
             lexicon.add(phrase, part, meaning)
     for chapter in chapters():
         for name in chapter.names:
             if codes is not None:
                 lexicon.add(name, "condition", Criterion(column=codes.name, between_codes=(chapter.range,)))
+        known = [lexicon.phrases.get(key_of(name), {}).get("category") for name in chapter.names]
+        if codes is None and (category := next((meaning for meaning in known if meaning), None)):
+            for name in chapter.names:
+                lexicon.add(name, "category", category)
 
 
 def _nearest(lexicon: Lexicon, code: str) -> str:
@@ -177,6 +201,15 @@ def _nearest(lexicon: Lexicon, code: str) -> str:
                 if isinstance(meaning, tuple) and isinstance(meaning[0], Category):
                     return f"{meaning[0].column} = {meaning[0].value}"
     return ""
+
+
+def _counted(name: str) -> list[str]:
+    """What a column of counts counts: ``"num_medications"`` → "medications", "number of medications"."""
+    match = re.fullmatch(r"(?:num|number|n|count)_(?:of_)?(\w+)|(\w+)_(?:count|number)", name)
+    if match is None:
+        return []
+    things = _spaced(match.group(1) or match.group(2))
+    return [things, f"number of {things}"]
 
 
 def _spaced(name: str) -> str:

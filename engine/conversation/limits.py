@@ -32,6 +32,8 @@ def column_then_range(reading: Reading, at: int) -> Fact | None:
         return None
     if item.is_("recorded") and i == reading.skip(at + 1, "filler", symbols=":="):
         return _recorded(reading, at, i + 1, names[0])
+    if (said := _normal_category(reading, at, i, names[0])) is not None:
+        return said
     if measured is None:
         return None
     if (reference := _reference(reading, at, i, measured)) is not None:
@@ -46,13 +48,15 @@ def column_then_range(reading: Reading, at: int) -> Fact | None:
 
 def range_then_column(reading: Reading, at: int) -> Fact | None:
     """A range, then perhaps its column; without one years and bare numbers mean age, other times the stay."""
-    if not reading.items[at].is_("operator", "number", "between", "decade"):
+    if not reading.items[at].is_("operator", "number", "between", "decade", "decade_part"):
         return None
     found = read_ranges(reading.items, at)
     if found is None:
         return None
     column, end = _column_after(reading, found)
-    if found.exact and (column is None or found.unit is None):
+    if found.exact and column is None and not _says_age(reading, found.end):
+        return None
+    if found.exact and found.unit is None:
         return None
     if column is None:
         column = _default_column(reading, found)
@@ -64,7 +68,7 @@ def range_then_column(reading: Reading, at: int) -> Fact | None:
 
 
 def reference_then_column(reading: Reading, at: int) -> Fact | None:
-    """ "elevated creatinine", "normal sodium", "recorded BMI"."""
+    """Reads "elevated creatinine", "normal sodium", "recorded BMI"."""
     item = reading.items[at]
     if not item.is_("high", "low", "normal", "recorded"):
         return None
@@ -102,6 +106,15 @@ def _after_links(reading: Reading, at: int, names: tuple[str, ...]) -> int:
 def _recorded(reading: Reading, first: int, last: int, column: str) -> Demand:
     negated = reading.negated(first, column)
     return Demand(first, last, criterion=Criterion(column=column, recorded=not negated))
+
+
+def _normal_category(reading: Reading, at: int, i: int, name: str) -> Demand | None:
+    """Reads "A1C result normal" on a column that has a category for it."""
+    column = reading.column(name)
+    normal = next((text for text in column.categories or () if text.lower().startswith("norm")), None)
+    if normal is None or not reading.items[i].is_("normal"):
+        return None
+    return Demand(at, i + 1, "", Criterion(column=name, any_of=(normal,)), reading.negated(at, name))
 
 
 def _reference(reading: Reading, at: int, i: int, column: Column) -> Fact | None:
@@ -148,6 +161,11 @@ def _no_reference(reading: Reading, first: int, last: int, column: Column) -> Pr
 def _counts_patients(reading: Reading, at: int) -> bool:
     item = reading.at(at)
     return item is not None and (item.is_("patients") or bool(item.get("category")))
+
+
+def _says_age(reading: Reading, end: int) -> bool:
+    """Whether the unit before item ``end`` is one of ages only: "70-year-olds", "70 y/o"."""
+    return reading.items[end - 1].get("unit") == "years" and reading.items[end - 1].is_("column")
 
 
 def _column_after(reading: Reading, found: RangeRead) -> tuple[Column | None, int]:

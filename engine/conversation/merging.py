@@ -52,7 +52,10 @@ def _limits(column: Column, limits: list[Limit]) -> Merged:
         if not bands:
             return Merged((), "infeasible", f"{name}: no category lies inside the range asked for.", blocks=True)
         if cut and not message:
-            code, message = "extrapolated", f"{name} is recorded in bands; bands that lie only partly inside are left out."
+            code, message = (
+                "extrapolated",
+                f"{name} is recorded in bands; bands that lie only partly inside are left out.",
+            )
         return Merged((Criterion(column=column.name, any_of=bands),), code, message)
     return Merged((criterion_of(column, alternatives),), code, message)
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from engine.conversation.tokens import Token
 
-_UNITS = {word: value for value, word in enumerate(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen".split())}  # fmt: skip
-_TENS = {word: 10 * value for value, word in enumerate(
-    "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}  # fmt: skip
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_UNITS = {word: value for value, word in enumerate(_ONES.split(sep=None))}
+_TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000,
            "k": 1_000, "mio": 1_000_000, "mn": 1_000_000}  # fmt: skip
 _GROUPED = re.compile(r"\d{1,3}(?:[,\u202f\u00a0 ]\d{3})+(?:\.\d+)?")
@@ -45,10 +46,8 @@ def _touches(tokens: list[Token], at: int) -> bool:
 
 def _digits(tokens: list[Token], at: int) -> NumberRead:
     text = tokens[at].text
-    if _GROUPED.fullmatch(text):
-        value = float(re.sub(r"[,\u202f\u00a0 ]", "", text))
-    else:
-        value = float(text.replace(",", "."))
+    grouped = _GROUPED.fullmatch(text) is not None
+    value = float(re.sub(r"[,\u202f\u00a0 ]", "", text) if grouped else text.replace(",", "."))
     end = at + 1
     if end < len(tokens) and tokens[end].key in _SCALES and tokens[end].kind == "word":
         scale = tokens[end]

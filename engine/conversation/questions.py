@@ -1,4 +1,4 @@
-"""Questions about the product and its columns, answered from what ships: the data dictionary and ``assets/about.md``."""
+"""Questions about the product and its columns, answered from the data dictionary and ``assets/about.md``."""
 
 import re
 from functools import lru_cache
@@ -14,11 +14,17 @@ _ASKS = re.compile(
 )
 _COHORT = re.compile(r"\bhow many\b|\bnumber of\b|\bcount\b|\bwhich patients\b", re.IGNORECASE)
 _TOPICS = (
-    ("Where the data comes from", re.compile(r"\bdata\b.*\bfrom\b|\bcome(?:s)? from\b|\bsource\b|\bmimic\b|\borigin\b")),
+    (
+        "Where the data comes from",
+        re.compile(r"\bdata\b.*\bfrom\b|\bcome(?:s)? from\b|\bsource\b|\bmimic\b|\borigin\b"),
+    ),
     ("privacy", re.compile(r"\bprivate\b|\bprivacy\b|\banonym|\bconfidential|\bsecure\b|\bepsilon\b|\bre-?identif")),
     ("How columns are defined", re.compile(r"\bguidelines?\b|\bdefin(?:ed|itions?)\b|\belixhauser\b|\bcriteria are\b")),
     ("Limits", re.compile(r"\blimit(?:s|ations?)\b|\btrust\b|\baccura|\breliable\b|\bclinical decisions?\b")),
-    ("What this is", re.compile(r"\bwhat (?:is|are) (?:this|you)\b|\bwhat can (?:you|i)\b|\bhow does (?:this|it) work\b")),
+    (
+        "What this is",
+        re.compile(r"\bwhat (?:is|are) (?:this|you)\b|\bwhat can (?:you|i)\b|\bhow does (?:this|it) work\b"),
+    ),
 )
 
 
@@ -36,7 +42,9 @@ def answer(request: Request, lexicon: Lexicon) -> Answer | None:
         return _entry(column, f"{_name(column)} {unit}.")
     if column is not None and re.search(r"\b(?:normal|reference|plausible|possible) (?:range|values?)\b", lowered):
         return _entry(column, _ranges(column))
-    if column is not None and re.search(r"\bare there\b|\bvalues\b|\bcategories\b|\bavailable\b|\bwhat does\b|\bmean", lowered):
+    if column is not None and re.search(
+        r"\bare there\b|\bvalues\b|\bcategories\b|\bavailable\b|\bwhat does\b|\bmean", lowered
+    ):
         return _entry(column, _meaning(column))
     for title, pattern in _TOPICS:
         if pattern.search(lowered):
@@ -47,7 +55,9 @@ def answer(request: Request, lexicon: Lexicon) -> Answer | None:
 def nothing_recorded() -> Answer:
     """The reply to a question that nothing which ships answers."""
     headings = ", ".join(f"“{heading}”" for heading in _about())
-    return Answer(text=f"That is not recorded in this release. Recorded are: {headings}, and the columns of the source.")
+    return Answer(
+        text=f"That is not recorded in this release. Recorded are: {headings}, and the columns of the source."
+    )
 
 
 def is_question(text: str) -> bool:

@@ -7,6 +7,7 @@ from engine.cohort.conditions import Interval
 from engine.conversation.items import Item
 
 _QUIET = ("filler",)
+_PARTS_OF_A_DECADE = {None: (0, 10), "early": (0, 4), "mid": (4, 7), "late": (7, 10)}
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,7 @@ def read_ranges(items: list[Item], at: int) -> RangeRead | None:
         if joiner == "or":
             intervals = (*found.intervals, *another.intervals)
         else:
-            intervals = tuple(
-                met for a in found.intervals for b in another.intervals if (met := a.meet(b)) is not None
-            )
+            intervals = tuple(met for a in found.intervals for b in another.intervals if (met := a.meet(b)) is not None)
         found = replace(found, intervals=intervals, unit=found.unit or another.unit, end=another.end)
 
 
@@ -63,17 +62,24 @@ def read_range(items: list[Item], at: int) -> RangeRead | None:
 def _decade(items: list[Item], at: int) -> RangeRead | None:
     item = items[at]
     start, end = None, at + 1
+    part = item.get("decade_part")
+    if part is not None:
+        at = at + 2 if at + 1 < len(items) and items[at + 1].get("symbol") == "-" else at + 1
+        if at >= len(items):
+            return None
+        item, end = items[at], at + 1
     if item.is_("decade"):
         start = float(item.get("decade"))
     elif item.is_("number") and at + 1 < len(items) and items[at + 1].is_("plural_s"):
         start, end = item.get("number").value, at + 2
     if start is None or start % 10 or not 0 < start <= 100:
         return None
-    return RangeRead((Interval(start, start + 10, include_high=False),), "years", end, decade=True)
+    first, last = _PARTS_OF_A_DECADE[part]
+    return RangeRead((Interval(start + first, start + last, include_high=False),), "years", end, decade=True)
 
 
 def _between(items: list[Item], at: int) -> RangeRead | None:
-    """ "between 40 and 60", "from 40 to 60", "40-60", "40 to 60 years", "65 mg to 70 mg"."""
+    """Reads "between 40 and 60", "from 40 to 60", "40-60", "40 to 60 years", "65 mg to 70 mg"."""
     i, spelled = at, items[at].is_("between")
     if spelled:
         i = _skip(items, i + 1, _QUIET)
@@ -92,7 +98,7 @@ def _between(items: list[Item], at: int) -> RangeRead | None:
 
 
 def _compared(items: list[Item], at: int) -> RangeRead | None:
-    """ "over 65", ">= 6.5 %", "not over 65", "at least 18 years"."""
+    """Reads "over 65", ">= 6.5 %", "not over 65", "at least 18 years"."""
     if not items[at].is_("operator"):
         return None
     i, operator = at + 1, items[at].get("operator")
@@ -108,7 +114,7 @@ def _compared(items: list[Item], at: int) -> RangeRead | None:
 
 
 def _suffixed(items: list[Item], at: int) -> RangeRead | None:
-    """ "65+", "65 and older", "65 years or younger", "80 or more"."""
+    """Reads "65+", "65 and older", "65 years or younger", "80 or more"."""
     value = _number(items, at)
     if value is None:
         return None

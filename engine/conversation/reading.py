@@ -22,6 +22,8 @@ class Scope:
     end: int = -1
     """The item after the last fact inside; -1 while there is none."""
     column: str = ""
+    reach: int | None = None
+    """How many facts it covers at most: a prefix ("non-white") covers one."""
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Reading:
     scope: Scope | None = None
     excluding: bool = False
     """Inside a section headed "exclusion criteria"."""
+    combined: set[int] = field(default_factory=set)
+    """Items where an excluded noun goes on ("excluding women | with diabetes"): the pair would have to be excluded."""
 
     @property
     def items(self) -> list[Item]:
@@ -47,7 +51,7 @@ class Reading:
     def open_scope(self, at: int) -> None:
         """Begin a negation at item ``at``."""
         cue = self.request.span(at, at + 1).lower()
-        self.scope = Scope(at, excludes=cue.startswith(_EXCLUDING))
+        self.scope = Scope(at, excludes=cue.startswith(_EXCLUDING), reach=1 if cue == "non" else None)
 
     def negated(self, at: int, column: str, *, is_range: bool = False, is_flag: bool = False) -> bool:
         """Whether what stands at item ``at`` and concerns ``column`` is inside a negation; notes that it was."""
@@ -57,10 +61,17 @@ class Reading:
         if scope is None:
             return False
         between = self.items[(scope.cue + 1 if scope.end < 0 else scope.end) : at]
-        inside = self._reaches(scope, between, column, is_range=is_range, is_flag=is_flag)
+        if scope.excludes and 0 <= scope.end < at and self.items[scope.end].is_("but") and self._restricts(scope.end):
+            self.combined.add(at)
+        inside = (scope.end < 0 or scope.reach is None) and self._reaches(
+            scope, between, column, is_range=is_range, is_flag=is_flag
+        )
         if not inside:
             self.scope = None
         return inside
+
+    def _restricts(self, at: int) -> bool:
+        return self.request.span(at, at + 1).lower() in ("with", "w/", "who", "whose", "having", "that", "aged", "have")
 
     @staticmethod
     def _reaches(scope: Scope, between: list[Item], column: str, *, is_range: bool, is_flag: bool) -> bool:
@@ -93,7 +104,7 @@ class Reading:
         end = at
         while end < len(self.items) and end - at < most:
             item = self.items[end]
-            symbol = item.get("symbol")
+            symbol = item.get("symbol") or item.get("operator")
             if item.is_("number") or not (item.is_(*parts) or (symbol is not None and symbol in symbols)):
                 break
             end += 1

@@ -1,13 +1,24 @@
 """What a turn says about its words: the stretches that were understood, with their meaning, and those that were not."""
 
-from engine.conversation.contract import Understood
+from engine.conversation.contract import Understood, Warning
 from engine.conversation.editing import Edit
 from engine.conversation.facts import (
-    Columns, Count, Demand, Fact, Limit, Population, Problem, Proportion, Removal, Restart, share_of,
+    Columns,
+    Count,
+    Demand,
+    Fact,
+    Limit,
+    Population,
+    Problem,
+    Proportion,
+    Removal,
+    Restart,
+    share_of,
 )  # fmt: skip
-from engine.conversation.items import Request
+from engine.conversation.items import Item, Request
 from engine.conversation.lexicon import Lexicon
 from engine.conversation.reading import Reading
+from engine.conversation.titles import nearest_titles
 from engine.conversation.wording import phrase, share_phrase
 
 
@@ -16,6 +27,11 @@ def leave_out_alternatives(reading: Reading) -> list[Fact]:
     kept: list[Fact] = []
     for fact in reading.facts:
         before = kept[-1] if kept else None
+        if fact.first in reading.combined and before is not None:
+            text = reading.request.span(before.first, fact.last)
+            message = f"A combination (“{text}”) cannot be excluded; exclude one of its parts."
+            kept[-1] = Problem(before.first, fact.last, code="invalid", message=message)
+            continue
         if isinstance(fact, Demand) and fact.joined_by_or and not fact.negated and before is not None:
             own = fact.criterion.column if fact.criterion is not None else ""
             other = _column(before)
@@ -60,6 +76,36 @@ def unread(facts: list[Fact], unknown: list[tuple[int, int]], request: Request) 
     return tuple(dict.fromkeys(request.span(first, last) for first, last in sorted(stretches)))
 
 
+def offers(unknown: list[tuple[int, int]], request: Request, lexicon: Lexicon) -> tuple[Warning, ...]:
+    """For words that may be a disease, the titles of the classification that come nearest; a person chooses."""
+    warnings = []
+    for first, last in _gathered(unknown, request) if lexicon.code_column is not None else ():
+        tokens = request.tokens[request.items[first].first : request.items[last - 1].last]
+        words = [token.key for token in tokens if token.kind == "word" and len(token.key) > 3]
+        found = nearest_titles(words) if words else []
+        if found:
+            shown = "; ".join(f"{title} ({code})" for code, title in found)
+            message = f"No column for “{request.span(first, last)}”. Nearest diagnoses: {shown}."
+            warnings.append(Warning(code="invalid", message=message))
+    return tuple(warnings)
+
+
+def _gathered(unknown: list[tuple[int, int]], request: Request) -> list[tuple[int, int]]:
+    """Stretches with only filler between them as one: "ulcer of heel and mid foot"."""
+    joined: list[tuple[int, int]] = []
+    for first, last in unknown:
+        between = request.items[joined[-1][1] : first] if joined else []
+        if joined and len(between) <= 3 and all(item.is_("filler", "and") or _is_hyphen(item) for item in between):
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def _is_hyphen(item: Item) -> bool:
+    return item.get("symbol") == "-"
+
+
 def _column(fact: Fact) -> str:
     if isinstance(fact, Limit):
         return fact.column
@@ -76,7 +122,9 @@ def _meaning(fact: Fact, lexicon: Lexicon) -> str:
             return "every column"
         case Columns():
             names = ", ".join(lexicon.schema[name].label or name for name in fact.names)
-            return {"set": "only the columns", "add": "also the columns", "drop": "not the columns"}[fact.how] + f" {names}"
+            return {"set": "only the columns", "add": "also the columns", "drop": "not the columns"}[
+                fact.how
+            ] + f" {names}"
         case Removal():
             return f"no demand on {', '.join(name.replace('_', ' ') for name in fact.columns)}"
         case Population():

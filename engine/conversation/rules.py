@@ -17,7 +17,7 @@ from engine.conversation.grammar import find_facts
 from engine.conversation.items import Request, read_items
 from engine.conversation.lexicon import lexicon_for
 from engine.conversation.reading import Reading
-from engine.conversation.reporting import leave_out_alternatives, unread, understood
+from engine.conversation.reporting import leave_out_alternatives, offers, understood, unread
 from engine.schema.table import TableSchema
 
 MAX_CHARACTERS = 4000
@@ -37,7 +37,7 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
     refused = _refusal(text)
     if refused is not None:
         return refused
-    lexicon = lexicon_for(schema)
+    lexicon = lexicon_for(schema)  # pyright: ignore[reportArgumentType] - frozen models hash by value
     request = read_items(text, lexicon)
     answered = questions.answer(request, lexicon)
     if answered is not None:
@@ -49,7 +49,7 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
     unknown = find_facts(reading)
     facts = leave_out_alternatives(reading)
     if not any(not isinstance(fact, Problem) or fact.blocks for fact in facts):
-        return _without_facts(request, facts, unknown, previous)
+        return _without_facts(request, facts, unknown, previous, offers(unknown, request, lexicon))
     base = None if _is_new(request, facts) else previous
     intent: Intent = "generate" if base is None else "refine"
     instead = any(item.is_("instead") for item in request.items)
@@ -59,7 +59,7 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
         spec=result.spec,
         understood=understood(facts, request, result, lexicon),
         not_understood=unread(facts, unknown, request),
-        warnings=tuple(dict.fromkeys(result.warnings)),
+        warnings=(*dict.fromkeys(result.warnings), *offers(unknown, request, lexicon)),
     )
 
 
@@ -78,11 +78,14 @@ def _refusal(text: str) -> Turn | None:
 
 
 def _without_facts(
-    request: Request, facts: list[Fact], unknown: list[tuple[int, int]], previous: CohortSpec | None
+    request: Request,
+    facts: list[Fact],
+    unknown: list[tuple[int, int]],
+    previous: CohortSpec | None,
+    near: tuple[Warning, ...],
 ) -> Turn:
-    warnings = tuple(
-        dict.fromkeys(Warning(code=fact.code, message=fact.message) for fact in facts if isinstance(fact, Problem))
-    )
+    problems = (Warning(code=fact.code, message=fact.message) for fact in facts if isinstance(fact, Problem))
+    warnings = (*dict.fromkeys(problems), *near)
     lost = unread(facts, unknown, request)
     if not lost and not warnings and any(item.is_("patients") for item in request.items):
         return Turn(intent="generate" if previous is None else "refine", spec=previous or CohortSpec())

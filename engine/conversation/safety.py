@@ -8,8 +8,12 @@ _SOCIAL = re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)")
 _RECORD = re.compile(r"\b(?:mrn|medical record (?:number|no)|ssn|social security|passport|insurance (?:number|no))\b"
                      r"[^\d]{0,12}\d{3,}", re.IGNORECASE)  # fmt: skip
 _DATE = r"(?:\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}-\d{2}-\d{2}|\d{1,2}(?:st|nd|rd|th)? \w+ \d{4}|\w+ \d{1,2},? \d{4})"
-_BIRTH = re.compile(rf"\b(?:dob|d\.o\.b\.|date of birth|birth ?date|birthday|born)\b[^\d]{{0,15}}{_DATE}", re.IGNORECASE)
-_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Mister|Dr|Prof)\b\.? +[A-Z][a-z]+|\b(?:named|called) +[A-Z][a-z]+ +[A-Z][a-z]+")
+_BIRTH = re.compile(
+    rf"\b(?:dob|d\.o\.b\.|date of birth|birth ?date|birthday|born)\b[^\d]{{0,15}}{_DATE}", re.IGNORECASE
+)
+_TITLE = re.compile(
+    r"\b(?:Mr|Mrs|Ms|Miss|Mister|Dr|Prof)\b\.? +[A-Z][a-z]+|\b(?:named|called) +[A-Z][a-z]+ +[A-Z][a-z]+"
+)
 
 _PERSONAL = {
     "an e-mail address": _EMAIL, "a telephone number": _PHONE, "a social security number": _SOCIAL,
@@ -23,7 +27,8 @@ _ROWS = (
     re.compile(rf"\b{_SEE}\b[^.?!]{{0,40}}\b{_REAL}\b(?:[ -]\w+)?[ -]{_ROW}\b", re.IGNORECASE),
     re.compile(rf"\b{_SEE}\b[^.?!]{{0,30}}\b{_ROW}\b[^.?!]{{0,25}}\b(?:you (?:were|was) trained|used for training|"
                rf"in the training|from the training|(?:in|from|of) the (?:real|original|source) )", re.IGNORECASE),
-    re.compile(r"\bpatient(?:'s)?(?: (?:id|number|no\.?|with id))? ?#? ?\d{3,}\b|\bsubject_?id\b|\bhadm_?id\b", re.IGNORECASE),
+    re.compile(r"\bpatient(?:'s)?(?: (?:id|number|no\.?|with id))? ?#? ?\d{3,}\b", re.IGNORECASE),
+    re.compile(r"\bsubject_?id\b|\bhadm_?id\b", re.IGNORECASE),
     re.compile(r"\bselect\b.{1,40}\bfrom\b|\bignore (?:all |any )?(?:previous|prior|the above)", re.IGNORECASE),
     re.compile(rf"\b(?:names?|address(?:es)?|phone|telephone|contact)\b[^.?!]{{0,30}}\b{_ROW}\b", re.IGNORECASE),
 )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from engine.cohort.spec import Criterion
 from engine.conversation.facts import Fact, Problem, Proportion
-from engine.conversation.lexicon import Category
 from engine.conversation.reading import Reading
 from engine.schema.table import Column, Kind
 
@@ -19,7 +18,7 @@ def shares(reading: Reading, at: int) -> list[Fact] | None:
 
 
 def _part_of(reading: Reading, at: int) -> list[Fact] | None:
-    """ "30 % women", "a quarter with COPD", "40 percent of the patients died"."""
+    """Reads "30 % women", "a quarter with COPD", "40 percent of the patients died"."""
     share, i = _share_at(reading, at)
     if share is None:
         return None
@@ -35,20 +34,24 @@ def _part_of(reading: Reading, at: int) -> list[Fact] | None:
             return [Problem(at, i, code="invalid", message=message)]
         return None
     column, category, end = target
+    bound = reading.items[at - 1] if at else None
+    if bound is not None and bound.is_("operator") and bound.get("operator") != "=" and category is not None:
+        message = f"A share is met exactly, it is not a limit: {share * 100:.3g} % was taken."
+        limit = Problem(at - 1, at, code="extrapolated", message=message)
+        return [limit, Proportion(at, end, reading.request.notes(at, end), column, category, share)]
     if category is None:
-        message = f"A share of this is not possible: {column} does not record it as a category."
+        message = f"A share of this is not possible: it is not one category of {column}."
         return [Problem(at, end, code="invalid", message=message)]
     return [Proportion(at, end, reading.request.notes(at, end), column, category, share)]
 
 
 def _rate(reading: Reading, at: int) -> list[Fact] | None:
-    """ "mortality of 15 %", "women: 60 %", "men (40 %)"."""
+    """Reads "mortality of 15 %", "women: 60 %", "men (40 %)"."""
     item = reading.items[at]
     named = item.is_("column") and not item.is_("category")
-    target = _target(reading, at)
-    if target is None or target[1] is None:
+    column, category, end = _target(reading, at) or ("", None, at)
+    if category is None:
         return None
-    column, category, end = target
     i = reading.skip(end, "filler", "but", symbols=":=(") if named else reading.skip(end, symbols=":=(", most=2)
     if (op := reading.at(i)) is not None and op.get("operator") == "=":
         i += 1
@@ -63,7 +66,7 @@ def _rate(reading: Reading, at: int) -> list[Fact] | None:
 
 
 def _ratio(reading: Reading, at: int) -> list[Fact] | None:
-    """ "60/40 male to female", "1:1 men and women"."""
+    """Reads "60/40 male to female", "1:1 men and women"."""
     numbers, i = _pair(reading, at)
     if numbers is None:
         return None
@@ -78,7 +81,7 @@ def _ratio(reading: Reading, at: int) -> list[Fact] | None:
 
 
 def _named_ratio(reading: Reading, at: int) -> list[Fact] | None:
-    """ "male to female ratio of 60:40"."""
+    """Reads "male to female ratio of 60:40"."""
     first = _target(reading, at) if reading.items[at].is_("category") else None
     if first is None or first[1] is None:
         return None
@@ -92,25 +95,27 @@ def _named_ratio(reading: Reading, at: int) -> list[Fact] | None:
 
 
 def _split(first: int, last: int, targets: tuple, numbers: tuple[float, float]) -> list[Fact]:
-    total = sum(numbers)
-    return [
-        Proportion(first, last, "", column, category, number / total)
-        for (column, category, _), number in zip(targets, numbers, strict=True)
-    ]
+    facts: list[Fact] = []
+    for (column, category, _), number in zip(targets, numbers, strict=True):
+        facts.append(Proportion(first, last, "", column, category, number / sum(numbers)))
+    return facts
 
 
 def _equal(reading: Reading, at: int) -> list[Fact] | None:
-    """ "equal numbers of men and women", "as many men as women"."""
+    """Reads "equal numbers of men and women", "as many men as women"."""
     if not reading.items[at].is_("equal_shares"):
         return None
-    targets, i = [], reading.skip(at + 1, "filler")
+    targets: list[tuple[str, bool | str, int]] = []
+    i = reading.skip(at + 1, "filler")
     while (found := _target(reading, i)) is not None and found[1] is not None:
-        targets.append(found)
+        targets.append((found[0], found[1], found[2]))
         i = reading.skip(found[2], "and", "filler", "equal_shares", symbols=",")
     if len(targets) < 2 or len({column for column, _, _ in targets}) > 1:
         return None
-    end = targets[-1][2]
-    return [Proportion(at, end, "", column, category, 1 / len(targets)) for column, category, _ in targets]
+    facts: list[Fact] = []
+    for column, category, _ in targets:
+        facts.append(Proportion(at, targets[-1][2], "", column, category, 1 / len(targets)))
+    return facts
 
 
 def _share_at(reading: Reading, at: int) -> tuple[float | None, int]:
@@ -144,7 +149,7 @@ def _target(reading: Reading, at: int, *, negated: bool = False) -> tuple[str, b
     if categories:
         if len(categories) > 1:
             return None
-        only: Category = categories[0]
+        only = categories[0]
         column = reading.column(only.column)
         if not negated:
             return only.column, only.value, at + 1

@@ -5,6 +5,9 @@ The titles are version 32 of the classification (CMS, public domain); the mappin
 
 import csv
 import importlib.util
+import math
+from collections import defaultdict
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -34,6 +37,12 @@ def _phrases() -> tuple[dict[tuple[str, ...], str], set[tuple[str, ...]]]:
     return found, prefixes
 
 
+@lru_cache(maxsize=1)
+def title_words() -> frozenset[str]:
+    """The folded words of all titles: known words, which are not corrected to others."""
+    return frozenset(word for key in _phrases()[0] for word in key)
+
+
 def longest_title(keys: list[str], at: int) -> tuple[str, int] | None:
     """The code whose title starts at token ``at`` and the token after the title; the longest where several do."""
     found, prefixes = _phrases()
@@ -49,6 +58,35 @@ def longest_title(keys: list[str], at: int) -> tuple[str, int] | None:
         if key not in prefixes:
             break
     return best
+
+
+def nearest_titles(words: Collection[str], *, most: int = 3) -> list[tuple[str, str]]:
+    """The codes and titles that share most of the folded ``words``, rare words counting more; best first.
+
+    A title qualifies when it shares half of the words' weight. These are offers for a person to choose from.
+    """
+    postings, weights = _index()
+    wanted = {word for word in words if word in postings}
+    if not wanted:
+        return []
+    scores: dict[str, float] = defaultdict(float)
+    for word in wanted:
+        for code in postings[word]:
+            scores[code] += weights[word]
+    total = sum(weights.get(word, 9.0) for word in set(words))
+    shorter = sorted(scores.items(), key=lambda pair: (-pair[1], len(titles()[pair[0]]), pair[0]))
+    return [(code, titles()[code]) for code, score in shorter[:most] if score >= total / 2]
+
+
+@lru_cache(maxsize=1)
+def _index() -> tuple[dict[str, list[str]], dict[str, float]]:
+    """Word → codes whose title holds it, and the weight of each word (inverse document frequency)."""
+    postings: dict[str, list[str]] = {}
+    for code, title in titles().items():
+        for word in set(key_of(title)):
+            postings.setdefault(word, []).append(code)
+    weights = {word: math.log(len(titles()) / len(codes)) for word, codes in postings.items()}
+    return postings, weights
 
 
 @lru_cache(maxsize=1)

@@ -66,7 +66,7 @@ def phrase(criterion: Criterion, schema: TableSchema) -> str:
 
 
 def share_phrase(share: Share, schema: TableSchema) -> str:
-    """ "30 % died in hospital", "50 % women"."""
+    """A share in words: "30 % died in hospital", "50 % women"."""
     column = schema[share.column]
     percent = f"{share.share * 100:.3g} %"
     if column.kind is Kind.BOOLEAN:
@@ -175,9 +175,7 @@ def _admission(criterion: Criterion, schema: TableSchema) -> str:
     if concept_of(column) != "admission_type" or not criterion.any_of:
         return ""
     said = _join([str(value).lower() for value in criterion.any_of], last="or")
-    return f"admitted as {'an' if said[0] in 'aeiou' else 'a'} {said} case" if said != "emergency" else (
-        "admitted as an emergency"
-    )  # fmt: skip
+    return "admitted as an emergency" if said == "emergency" else f"{said} admission"
 
 
 def _said(value: object, column: Column) -> str:

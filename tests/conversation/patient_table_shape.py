@@ -6,55 +6,15 @@ from pathlib import Path
 import yaml
 
 from engine.cohort.spec import CohortSpec, Criterion, Share, Value
-from engine.schema.table import Column, Kind, Role, TableSchema
+from engine.schema.catalogue import catalogue
+from engine.schema.table import Column, Kind, TableSchema
 
 HERE = Path(__file__).parent
 
-_NUMERIC = {
-    "age_years": ("Age", "years", 0, 90), "length_of_stay_hours": ("Length of stay", "h", 0, 8784),
-    "bmi": ("Body mass index", "kg/m2", 10, 80), "hemoglobin": ("Hemoglobin", "g/dL", 2, 25),
-    "hematocrit": ("Hematocrit", "%", 5, 75), "white_cell_count": ("White cell count", "10^9/L", 0, 500),
-    "weight_kg": ("Weight", "kg", 0.3, 400), "height_cm": ("Height", "cm", 20, 250),
-    "platelets": ("Platelets", "10^9/L", 1, 2500), "sodium": ("Sodium", "mmol/L", 90, 190),
-    "potassium": ("Potassium", "mmol/L", 1, 12), "urea_nitrogen": ("Urea nitrogen", "mg/dL", 1, 300),
-    "creatinine": ("Creatinine", "mg/dL", 0.1, 30), "glucose": ("Glucose", "mg/dL", 10, 2000),
-    "hba1c": ("Hemoglobin A1c", "%", 3, 20), "albumin": ("Albumin", "g/dL", 0.5, 8),
-    "lactate": ("Lactate", "mmol/L", 0.1, 40), "inr": ("INR", None, 0.5, 25), "ph": ("Arterial pH", None, 6.5, 8),
-    "heart_rate": ("Heart rate", "bpm", 0, 300), "systolic_bp": ("Systolic blood pressure", "mmHg", 20, 300),
-    "diastolic_bp": ("Diastolic blood pressure", "mmHg", 10, 200), "temperature_c": ("Temperature", "°C", 25, 45),
-    "spo2": ("Oxygen saturation", "%", 10, 100), "icu_days": ("Days in intensive care", "days", 0, 366),
-}  # fmt: skip
-_FLAGS = (
-    "died_in_hospital diabetes diabetes_type_1 diabetes_type_2 hypertension heart_failure atrial_fibrillation "
-    "myocardial_infarction coronary_artery_disease chronic_pulmonary_disease copd renal_failure acute_kidney_injury "
-    "liver_disease cancer metastatic_cancer stroke sepsis pneumonia obesity anemia coagulopathy depression "
-    "alcohol_abuse drug_abuse hypothyroidism dementia pregnancy insulin metformin vasopressor beta_blocker statin "
-    "anticoagulant antibiotic corticosteroid mechanical_ventilation readmitted_within_30_days"
-).split()
-_CATEGORIES = {
-    "sex": ("F", "M"),
-    "ethnicity": ("ASIAN", "BLACK", "HISPANIC", "OTHER", "WHITE"),
-    "admission_type": ("ELECTIVE", "EMERGENCY", "NEWBORN", "URGENT"),
-    "insurance": ("Government", "Medicaid", "Medicare", "Private", "Self Pay"),
-    "marital_status": ("DIVORCED", "MARRIED", "SINGLE", "WIDOWED"),
-}
-
 
 def mimic_like() -> TableSchema:
-    """The shape of the prepared MIMIC-III patient table (catalogue names, no values)."""
-    columns = [
-        Column(name="patient_id", kind=Kind.CATEGORICAL, role=Role.PATIENT_KEY),
-        Column(name="admission_id", kind=Kind.CATEGORICAL, role=Role.EXCLUDED),
-        Column(name="icd9_code_count", kind=Kind.INTEGER, label="Number of ICD-9 codes", minimum=0, maximum=39),
-        Column(name="primary_icd9_code", kind=Kind.CATEGORICAL, label="Primary ICD-9 code", code_system="icd9"),
-        *(Column(name=name, kind=Kind.CATEGORICAL, categories=known) for name, known in _CATEGORIES.items()),
-        *(Column(name=name, kind=Kind.BOOLEAN) for name in _FLAGS),
-        *(
-            Column(name=name, kind=Kind.NUMERIC, label=label, unit=unit, minimum=low, maximum=high)
-            for name, (label, unit, low, high) in _NUMERIC.items()
-        ),
-    ]
-    return TableSchema(columns=tuple(columns))
+    """The prepared MIMIC-III patient table as the catalogue describes it; its code lists are open."""
+    return catalogue().mimic3_schema()
 
 
 def diabetes_like() -> TableSchema:
