@@ -255,7 +255,7 @@ def _settle(connection: Connection, row: Row, state: JobState, error: Mapping[st
         connection, row.id, state=state, message=message, owner=None, lease_until=None, finished_at=now(), **changes
     )
     if state is not JobState.DONE:
-        text = None if error is None else " ".join(part for part in (error["what"], error["remedy"]) if part)
+        text = None if error is None else f"{error['what'].rstrip('.')}. {error['remedy']}".strip()
         _mark_subject(connection, row, State.FAILED if state is JobState.FAILED else State.CANCELLED, text)
 
 

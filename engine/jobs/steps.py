@@ -83,6 +83,8 @@ def train(job: JobRecord, /, *, workspace: Workspace, database: Database, progre
             progress=Part(progress, 0.02, 0.96), checkpoint=workspace.job(job.id),
         )  # fmt: skip
         progress.update(0.97, "Saving the model")
+        # Deleted in the meantime: nothing of it may come back.
+        database.model(record.id)
         with published_folder(folder) as temporary:
             generator.save(temporary)
             measured = {"model_bytes": folder_bytes(temporary), "peak_memory_mb": peak_megabytes()}
@@ -110,6 +112,7 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
     table, _ = _table(workspace, dataset)
     drawn = draw(generator, spec, table=table, progress=Part(progress, 0.05, 0.95))
     progress.update(0.96, "Saving the cohort")
+    database.cohort(record.id)
     schema = generator.schema.select([str(name) for name in drawn.frame.columns])
     report = {
         "support_rows": drawn.support_rows, "extrapolated": drawn.extrapolated, "strategy": drawn.strategy,

@@ -107,13 +107,14 @@ class Worker:
         log.info("job %s (%s, attempt %d) begins", job.id, job.kind, job.attempt)
         progress = JobProgress(self._queue, job, self._owner, stopping=self.stopping)
         heartbeat = Heartbeat(self._queue, job, self._owner, progress, stopping=self.stopping)
-        with _Settlement(self._queue, job, self._owner, heartbeat), heartbeat:
+        settlement = _Settlement(self._queue, job, self._owner)
+        with settlement, heartbeat:
             step = self._steps.get(job.kind)
             if step is None:
                 raise InternalError(f"there is no step {job.kind!r}", where=f"job {job.id}")
             step(job, workspace=self._workspace, database=self._database, progress=progress)
             progress.flush()
-        if self._queue.job(job.id).state == "done":
+        if settlement.done:
             # A checkpoint holds what was learned from real rows; it goes as soon as nobody needs it.
             shutil.rmtree(self._workspace.job(job.id), ignore_errors=True)
 
@@ -121,8 +122,10 @@ class Worker:
 class _Settlement:
     """Turns the way a step ended into the job's state; no failure of a step ends the worker."""
 
-    def __init__(self, queue: Queue, job: JobRecord, owner: str, heartbeat: Heartbeat) -> None:
-        self._queue, self._job, self._owner, self._heartbeat = queue, job, owner, heartbeat
+    def __init__(self, queue: Queue, job: JobRecord, owner: str) -> None:
+        self._queue, self._job, self._owner = queue, job, owner
+        self.done = False
+        """Whether the job is done and the queue knows it."""
 
     def __enter__(self) -> Self:
         return self
@@ -131,7 +134,7 @@ class _Settlement:
         job, settle = self._job, self._settle
         match error:
             case None:
-                settle("done", lambda: self._queue.finish(job.id, self._owner))
+                self.done = settle("done", lambda: self._queue.finish(job.id, self._owner))
             case LeaseLostError():
                 log.warning("job %s was taken over by another worker", job.id)
             case StoppedError():
@@ -144,19 +147,20 @@ class _Settlement:
                 settle("failed", lambda: self._queue.fail(job.id, self._owner, told))
         return True
 
-    def _settle(self, word: str, write: Callable[[], None]) -> None:
+    def _settle(self, word: str, write: Callable[[], None]) -> bool:
         for attempt in range(6):
             try:
                 write()
             except LeaseLostError:
                 log.warning("job %s was taken over by another worker", self._job.id)
-                return
+                return False
             except InternalError as error:
                 log.warning("the end of job %s not stored (try %d): %s", self._job.id, attempt + 1, error)
                 time.sleep(attempt)
             else:
                 log.info("job %s %s", self._job.id, word)
-                return
+                return True
+        return False
 
 
 def _told(error: BaseException, job: JobRecord) -> CohortStudioError:

@@ -138,7 +138,7 @@ def test_the_end_of_a_job_is_the_end_of_its_subject(queue: Queue, database: Data
     assert isinstance(failed.failure, DataError)
     assert failed.finished_at is not None and failed.owner is None
     assert database.dataset(dataset.id).state is State.FAILED
-    assert database.dataset(dataset.id).message == "row 7 has 3 fields Correct the file."
+    assert database.dataset(dataset.id).message == "row 7 has 3 fields. Correct the file."
     queue.retry(job.id)
     assert database.dataset(dataset.id).state is State.PENDING
     assert database.dataset(dataset.id).message is None

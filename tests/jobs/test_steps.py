@@ -200,6 +200,21 @@ def test_a_failed_or_cancelled_fit_leaves_no_model(bench: Bench) -> None:
     assert bench.database.model(model.id).state is State.PENDING
 
 
+def test_a_model_deleted_during_its_training_does_not_come_back(bench: Bench) -> None:
+    dataset, _ = bench.prepared()
+    model = bench.database.add_model(dataset_id=dataset, generator="resampler", seed=3)
+
+    class Delete:
+        def update(self, fraction: float, message: str, **figures: float) -> None:
+            if "loss" in figures:
+                bench.database.delete_model(model.id)
+
+    payload = {"dataset_id": dataset, "generator": "resampler", "options": {}, "seed": 3}
+    with pytest.raises(UserError, match="no model"):
+        bench.run("train", payload, model.id, Delete())
+    assert list(bench.workspace.model(model.id).iterdir()) == []
+
+
 def test_a_cohort_obeys_and_is_told_with_its_origin(bench: Bench) -> None:
     dataset, _ = bench.prepared()
     model, _ = bench.trained(dataset)
