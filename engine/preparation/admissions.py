@@ -156,12 +156,17 @@ def add_intensive_care(rows: pd.DataFrame, folder: Mimic3Folder, tally: Tally) -
     return joined
 
 
+def without_unsaid(recorded: pd.Series) -> pd.Series:
+    """``recorded`` with answers that say nothing (unknown, declined, not specified) missing."""
+    said = ~recorded.fillna("").str.upper().str.startswith(NOT_SAID)
+    return recorded.where(said & (recorded.fillna("") != ""))
+
+
 def group_ethnicity(recorded: pd.Series) -> pd.Series:
     """WHITE, BLACK, HISPANIC, ASIAN or OTHER for each recorded ethnicity (upper case); missing where it was not said."""
-    return recorded.map({value: _ethnicity(value) for value in recorded.dropna().unique()})
+    said = without_unsaid(recorded)
+    return said.map({value: _ethnicity(value) for value in said.dropna().unique()})
 
 
-def _ethnicity(value: str) -> str | None:
-    if not value or value.startswith(NOT_SAID):
-        return None
+def _ethnicity(value: str) -> str:
     return next((group for group, starts in ETHNICITY_GROUPS if value.startswith(starts)), "OTHER")

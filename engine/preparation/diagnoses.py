@@ -1,5 +1,7 @@
 """Diagnosis codes of an admission: the first, its group and chapter, their number, and comorbidities from all of them."""
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from engine.preparation.report import Tally
@@ -57,5 +59,5 @@ def _primary(codes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"primary_icd9_code": grouped.first(), "icd9_code_count": grouped.nunique()}).reset_index()
 
 
-def _mapped(codes: pd.Series, meaning) -> pd.Series:
+def _mapped(codes: pd.Series, meaning: Callable[[str], str | None]) -> pd.Series:
     return codes.map({code: meaning(code) for code in codes.dropna().unique()})

@@ -18,9 +18,9 @@ WINDOW_NOTE = (
     f"between {LOOK_BACK_HOURS} hours before ADMITTIME, but not before the previous discharge, and DISCHTIME."
 )
 TABLES = ("LABEVENTS", "CHARTEVENTS")
+DISAGREEMENT = 1.5
+"""First values of one stay further apart than this factor disagree, in a column that hardly changes within a stay."""
 SHARES = {"LABEVENTS": (0.0, 0.15), "CHARTEVENTS": (0.15, 1.0)}
-_DIGITS = 6
-"""Rounding of converted values of columns that state no precision: it removes only what the arithmetic added."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,10 @@ class MeasuredItem:
     offset: float = 0.0
     conversion: str = ""
     """How the report names the conversion, for example ``"lb → kg"``; empty where there is none."""
+    steady: bool = False
+    """Whether the column hardly changes within a stay, so that items that disagree cannot both be right."""
     low: float | None = None
     high: float | None = None
-    decimals: int | None = None
 
     @property
     def source(self) -> str:
@@ -69,6 +70,12 @@ class FirstValues:
                 tally.column(name).sources[item.source] += int(count)
                 if item.conversion:
                     tally.column(name).converted[f"{item.source}, {item.conversion}"] += int(count)
+            disputed = int(rows["disputed"].sum())
+            if disputed:
+                tally.column(name).note = (
+                    f"In {disputed} admissions the items disagree by more than a factor of {DISAGREEMENT}: "
+                    "the catalogue's preferred item counts."
+                )
         return admissions.map(rows.set_index("admission_id")["value"]).astype("float64")
 
     def seconds(self, name: str, admissions: pd.Series) -> pd.Series:
@@ -103,7 +110,7 @@ _REDUCE = """
 CREATE OR REPLACE TEMP TABLE reduced AS
 WITH event AS (
     SELECT stay.hadm_id, wanted.entry, wanted.entry IS NULL AS other, e.valuenum IS NULL AS blank, {error} AS faulty,
-        round(e.valuenum * wanted.factor + wanted.shift, wanted.digits) AS value, wanted.low, wanted.high,
+        e.valuenum * wanted.factor + wanted.shift AS value, wanted.low, wanted.high,
         (epoch(e.charttime) - epoch(stay.opens))::BIGINT * 4294967296 + e.row_id AS place
     FROM {view} e
     LEFT JOIN wanted ON e.itemid = wanted.itemid AND wanted.source = '{table}'
@@ -124,13 +131,17 @@ SELECT hadm_id, entry, other, count(*) AS events,
 FROM judged GROUP BY hadm_id, entry, other
 """
 
-_FIRST_OF_COLUMN = """
-WITH placed AS (
-    SELECT hadm_id, concept, value, entry, seconds, row(seconds, rank, line, entry) AS place
-    FROM firsts JOIN wanted USING (entry)
+# Where the items of a steady column disagree (a weight in pounds typed into a field for kilograms), the catalogue's
+# preferred item decides instead of the time.
+_FIRST_OF_COLUMN = f"""
+WITH judged AS (
+    SELECT *, steady AND max(value) OVER same > {DISAGREEMENT} * min(value) OVER same AS disputed
+    FROM firsts JOIN wanted USING (entry) WINDOW same AS (PARTITION BY hadm_id, concept)
+), placed AS (
+    SELECT *, row(CASE WHEN disputed THEN entry ELSE 0 END, seconds, rank, line, entry) AS place FROM judged
 )
 SELECT hadm_id AS admission_id, concept, arg_min(value, place) AS value, arg_min(entry, place) AS entry,
-    min(seconds) AS seconds
+    arg_min(seconds, place) AS seconds, bool_or(disputed) AS disputed
 FROM placed GROUP BY hadm_id, concept
 """
 
@@ -176,7 +187,7 @@ def _as_frame(items: list[MeasuredItem]) -> pd.DataFrame:
         "itemid": pd.array([item.item for item in items], dtype="int32"),
         "factor": pd.array([item.factor for item in items], dtype="float64"),
         "shift": pd.array([item.offset for item in items], dtype="float64"),
-        "digits": pd.array([_DIGITS if item.decimals is None else item.decimals for item in items], dtype="int32"),
+        "steady": pd.array([item.steady for item in items], dtype="bool"),
         "low": pd.array([item.low for item in items], dtype="Float64"),
         "high": pd.array([item.high for item in items], dtype="Float64"),
     })  # fmt: skip

@@ -1,4 +1,4 @@
-"""Drug classes of an admission, from PRESCRIPTIONS (by name) and the two INPUTEVENTS tables (by item number).
+"""Drug classes of an admission, from PRESCRIPTIONS (by name) and the two INPUTEVENTS tables (by item number), and procedures.
 
 A class is true where one of its drugs was ordered or given, false where orders of the admission are known and none is
 of the class, and missing where nothing is known: no order in PRESCRIPTIONS and nothing of the class among infusions.
@@ -6,6 +6,7 @@ of the class, and missing where nothing is known: no order in PRESCRIPTIONS and 
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -35,8 +36,35 @@ class DrugClass:
         return any(folder.has(table) for table in INFUSION_TABLES) and bool(self.infusions)
 
     def matches(self, drug: str) -> bool:
-        """Whether a drug's name (any case) contains a word that begins with one of the class's names."""
-        return any(re.search(rf"\b{re.escape(name.lower())}", drug.lower()) for name in self.names)
+        """Whether a drug's name (any case) contains a word that begins with one of the class's names.
+
+        Flushes keep a line open and treat nobody: heparin flushes would make almost every patient anticoagulated.
+        """
+        return "flush" not in drug.lower() and self._words.search(drug.lower()) is not None
+
+    @cached_property
+    def _words(self) -> re.Pattern[str]:
+        # Without names the alternatives would be empty and match everything.
+        names = "|".join(re.escape(name.lower()) for name in self.names) or r"(?!)"
+        return re.compile(rf"\b(?:{names})")
+
+
+@dataclass(frozen=True)
+class ProcedureFlag:
+    """A column with the beginnings of its ICD-9-CM procedure codes and its items of PROCEDUREEVENTS_MV."""
+
+    column: str
+    codes: tuple[str, ...] = ()
+    items: tuple[int, ...] = ()
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Tables that the flag is made from."""
+        return (("PROCEDURES_ICD",) if self.codes else ()) + (("PROCEDUREEVENTS_MV",) if self.items else ())
+
+    def exists(self, folder: Mimic3Folder) -> bool:
+        """Whether "no" would be worth anything: billed codes cover every admission, records only those since 2008."""
+        return folder.has("PROCEDURES_ICD") if self.codes else folder.has("PROCEDUREEVENTS_MV")
 
 
 def add_drug_classes(
@@ -134,3 +162,37 @@ def _infused(
 def _sets(found: pd.DataFrame) -> dict[str, set[int]]:
     found = found.dropna()
     return {str(name): set(part["hadm_id"].astype(int)) for name, part in found.groupby("class")}
+
+
+def add_procedures(
+    rows: pd.DataFrame, folder: Mimic3Folder, *, flags: list[ProcedureFlag], tally: Tally
+) -> pd.DataFrame:
+    """``rows`` with one boolean column for each procedure whose tables are there; not billed and not recorded is "no"."""
+    codes, items = _empty("icd9_code"), _empty("itemid")
+    if folder.has("PROCEDURES_ICD"):
+        codes = folder.frame(
+            "SELECT hadm_id, replace(trim(icd9_code), '.', '') AS icd9_code FROM procedures_icd "
+            "WHERE icd9_code IS NOT NULL AND hadm_id IS NOT NULL"
+        )
+        tally.rows_read["PROCEDURES_ICD"] = folder.count("SELECT count(*) FROM procedures_icd")
+    if folder.has("PROCEDUREEVENTS_MV"):
+        items = folder.frame(
+            "SELECT DISTINCT hadm_id, itemid FROM procedureevents_mv WHERE hadm_id IS NOT NULL "
+            "AND coalesce(statusdescription, '') != 'Rewritten'"
+        )
+        tally.rows_read["PROCEDUREEVENTS_MV"] = folder.count("SELECT count(*) FROM procedureevents_mv")
+    added = {}
+    for flag in (flag for flag in flags if flag.exists(folder)):
+        billed = rows["admission_id"].isin(codes.loc[codes["icd9_code"].str.startswith(flag.codes), "hadm_id"])
+        recorded = rows["admission_id"].isin(items.loc[items["itemid"].isin(flag.items), "hadm_id"])
+        added[flag.column] = (billed | recorded).astype("boolean")
+        column = tally.column(flag.column)
+        column.sources["PROCEDURES_ICD"] += int(billed.sum())
+        column.sources["PROCEDUREEVENTS_MV"] += int((recorded & ~billed).sum())
+        if flag.codes and flag.items and not folder.has("PROCEDUREEVENTS_MV"):
+            column.note = "Without PROCEDUREEVENTS_MV: only what was billed is seen."
+    return rows.assign(**added)
+
+
+def _empty(column: str) -> pd.DataFrame:
+    return pd.DataFrame({"hadm_id": pd.array([], dtype="int64"), column: pd.array([], dtype="object")})
