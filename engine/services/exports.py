@@ -18,7 +18,7 @@ class Exports:
 
     def formats(self) -> dict[str, Format]:
         """The formats by name."""
-        return FORMATS
+        return {name: one for name, one in FORMATS.items() if one.on_page}
 
     def schema(self, cohort_id: str) -> TableSchema:
         """The data dictionary's columns."""

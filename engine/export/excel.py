@@ -1,0 +1,103 @@
+"""Excel: the cohort, its data dictionary and a summary, each on a sheet of its own."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xlsxwriter
+from xlsxwriter.workbook import Workbook
+
+from engine.core.errors import UserError
+from engine.core.workspace import write_atomically
+from engine.export.cells import safe
+from engine.export.dictionary import data_dictionary
+from engine.schema.table import Kind, TableSchema
+
+MOST_ROWS = 1_048_575
+"""Rows of a sheet below its header."""
+_MOST_COLUMNS = 16_384
+_ROWS_AT_ONCE = 20_000
+
+
+def write_excel(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], path: Path) -> None:
+    """Write the workbook row by row, in flat memory.
+
+    Raises:
+        UserError: the cohort has more rows or columns than a sheet.
+    """
+    if len(frame) > MOST_ROWS or len(frame.columns) > _MOST_COLUMNS:
+        raise UserError(
+            f"an Excel sheet holds {MOST_ROWS:,} rows and {_MOST_COLUMNS:,} columns, the cohort has {len(frame):,} and "
+            f"{len(frame.columns):,}",
+            remedy="Export CSV or Parquet.",
+        )
+
+    def write(temporary: Path) -> None:
+        options = {
+            "constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False,
+        }  # fmt: skip
+        with xlsxwriter.Workbook(str(temporary), options) as workbook:
+            dates = [column.name for column in schema.columns if column.kind is Kind.DATE]
+            _sheet(workbook, "Data", frame, dates=dates)
+            _sheet(workbook, "Dictionary", data_dictionary(schema))
+            _sheet(workbook, "Summary", _summary(frame, schema, manifest))
+
+    write_atomically(path, write)
+
+
+def _sheet(workbook: Workbook, name: str, frame: pd.DataFrame, *, dates: list[str] | None = None) -> None:
+    sheet = workbook.add_worksheet(name)
+    bold, day = workbook.add_format({"bold": True}), workbook.add_format({"num_format": "yyyy-mm-dd"})
+    sheet.freeze_panes(1, 0)
+    is_date = [column in (dates or []) for column in frame.columns]
+    for start in range(0, max(len(frame), 1), _ROWS_AT_ONCE):
+        piece = safe(frame.iloc[start : start + _ROWS_AT_ONCE])
+        if start == 0:
+            sheet.set_column(0, max(0, len(piece.columns) - 1), 16)
+            for place, header in enumerate(piece.columns):
+                sheet.write_string(0, place, header, bold)
+        rows = zip(*(piece[column].astype(object) for column in piece.columns), strict=True)
+        for number, row in enumerate(rows, start + 1):
+            for place, value in enumerate(row):
+                if value is None or value is pd.NA or value != value:
+                    continue
+                if is_date[place]:
+                    sheet.write_datetime(number, place, pd.Timestamp(value).to_pydatetime(), day)
+                elif isinstance(value, bool):
+                    sheet.write_boolean(number, place, value)
+                elif isinstance(value, str):
+                    sheet.write_string(number, place, value)
+                else:
+                    sheet.write_number(number, place, value)
+
+
+def _summary(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any]) -> pd.DataFrame:
+    """Two columns: where the cohort comes from, then mean (SD) or the commonest category of each column."""
+    rows = [
+        ("Synthetic patients", f"{len(frame):,}"),
+        ("Created", str(manifest.get("created_at", ""))),
+        ("Source", str(manifest.get("source", {}).get("name", ""))),
+        ("Generator", str(manifest.get("generator", {}).get("name", ""))),
+        ("Privacy", str(manifest.get("privacy", ""))),
+        ("Seed", str(manifest.get("seed", ""))),
+        ("Use", "Synthetic rows. Not for clinical decisions."),
+        ("", ""),
+    ]
+    rows += [(schema[str(name)].title, _typical(frame[name])) for name in frame.columns]
+    return pd.DataFrame(rows, columns=["Item", "Value"])
+
+
+def _typical(series: pd.Series) -> str:
+    missing = float(series.isna().mean()) if len(series) else 0.0
+    note = f"; {missing:.0%} missing" if missing else ""
+    present = series.dropna()
+    if present.empty:
+        return "all missing"
+    if pd.api.types.is_datetime64_any_dtype(present):
+        return f"{present.min():%Y-%m-%d} to {present.max():%Y-%m-%d}{note}"
+    if pd.api.types.is_bool_dtype(present):
+        return f"{present.astype(bool).mean():.0%} yes{note}"
+    if pd.api.types.is_numeric_dtype(present):
+        return f"mean {present.mean():.4g} (SD {present.std():.3g}){note}"
+    counts = present.value_counts(normalize=True)
+    return f"{counts.index[0]} {counts.iloc[0]:.0%}{note}"

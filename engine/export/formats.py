@@ -1,0 +1,59 @@
+"""The formats by name, and the one function that writes any of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from engine.core.errors import UserError
+from engine.export.excel import write_excel
+from engine.export.tabular import write_csv, write_csv_archive, write_parquet
+from engine.schema.table import TableSchema
+
+Writer = Callable[[pd.DataFrame, TableSchema, dict[str, Any], Path], None]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format with what the screen says of it."""
+
+    label: str
+    description: str
+    extension: str
+    mime: str
+    write: Writer
+    on_page: bool = True
+    """Whether the Export page offers it; the others are for the command line."""
+
+
+FORMATS = {
+    "csv": Format(
+        "CSV", "The cohort, its data dictionary and the manifest in one ZIP.", ".zip", "application/zip",
+        write_csv_archive,
+    ),
+    "parquet": Format(
+        "Parquet", "Types kept; manifest and schema inside the file.", ".parquet", "application/vnd.apache.parquet",
+        write_parquet,
+    ),
+    "excel": Format(
+        "Excel", "A workbook with data, dictionary and summary.", ".xlsx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", write_excel,
+    ),
+    "csv-plain": Format(
+        "Plain CSV", "The rows, with the manifest in a file beside them.", ".csv", "text/csv", write_csv, on_page=False
+    ),
+}  # fmt: skip
+
+
+def export(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], *, format: str, path: Path) -> Path:
+    """Write the cohort ``frame`` (conformed to ``schema``) as ``format``; returns ``path``.
+
+    Raises:
+        UserError: there is no such format, or the cohort does not fit it.
+    """
+    if format not in FORMATS:
+        raise UserError(f"there is no format {format!r}", remedy=f"Formats are: {', '.join(FORMATS)}.")
+    FORMATS[format].write(frame, schema, manifest, path)
+    return path

@@ -1,0 +1,63 @@
+"""CSV and Parquet."""
+
+import json
+import zipfile
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.core.workspace import write_atomically, write_json
+from engine.export.cells import safe
+from engine.export.dictionary import data_dictionary
+from engine.schema.table import TableSchema
+
+_ROWS_AT_ONCE = 50_000
+
+
+def write_csv(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], path: Path) -> None:
+    """A plain CSV, with the manifest in a file beside it."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            _rows(frame, file)
+
+    write_atomically(path, write)
+    write_json(path.with_name(f"{path.name}.manifest.json"), manifest)
+
+
+def write_csv_archive(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], path: Path) -> None:
+    """A ZIP of ``cohort.csv``, ``data_dictionary.csv`` and ``manifest.json``."""
+
+    def write(temporary: Path) -> None:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, table in (("cohort.csv", frame), ("data_dictionary.csv", data_dictionary(schema))):
+                with (
+                    archive.open(name, "w", force_zip64=True) as raw,
+                    TextIOWrapper(raw, encoding="utf-8", newline="") as file,
+                ):
+                    _rows(table, file)
+            archive.writestr("manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False))
+
+    write_atomically(path, write)
+
+
+def write_parquet(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], path: Path) -> None:
+    """A Parquet file with manifest and schema in its metadata; nothing executes its cells, so none is quoted."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    metadata = {
+        **(table.schema.metadata or {}),
+        b"cohort_studio.schema": schema.model_dump_json().encode(),
+        b"cohort_studio.manifest": json.dumps(manifest, ensure_ascii=False).encode(),
+    }
+    write_atomically(path, lambda temporary: pq.write_table(table.replace_schema_metadata(metadata), temporary))
+
+
+def _rows(frame: pd.DataFrame, file: TextIO) -> None:
+    """Write ``frame`` in pieces, so that the quoted copy never holds more than one of them."""
+    for start in range(0, max(len(frame), 1), _ROWS_AT_ONCE):
+        piece = safe(frame.iloc[start : start + _ROWS_AT_ONCE])
+        piece.to_csv(file, index=False, header=start == 0, lineterminator="\n")
