@@ -63,6 +63,7 @@ def association_matrix(
         return out
     ordered = [i for i, column in enumerate(columns) if column.kind.is_ordered]
     numbers = {i: as_numbers(frame[columns[i].name], columns[i]) for i in ordered}
+    stacked = np.column_stack([numbers[i] for i in ordered]) if ordered else np.empty((len(frame), 0))
     if ordered:
         # Centred: pandas loses the variation of large numbers, dates among them.
         centred = {
@@ -79,8 +80,8 @@ def association_matrix(
         for j, second in codes.items():
             if i < j:
                 out[i, j] = out[j, i] = cramers_v(first, second, least_rows=least_rows)
-        for j, values in numbers.items():
-            out[i, j] = out[j, i] = correlation_ratio(first, values, least_rows=least_rows)
+        if ordered:
+            out[i, ordered] = out[ordered, i] = correlation_ratio(first, stacked, least_rows=least_rows)
     return out
 
 
@@ -109,22 +110,36 @@ def cramers_v(first: np.ndarray, second: np.ndarray, *, least_rows: int = 2) -> 
     return float(min(1.0, np.sqrt(corrected / least))) if least > 0 else float("nan")
 
 
-def correlation_ratio(codes: np.ndarray, numbers: np.ndarray, *, least_rows: int = 2) -> float:
-    """Adjusted correlation ratio of ``numbers`` between the groups of ``codes``; NaN where not assessable."""
-    both = (codes >= 0) & ~np.isnan(numbers)
-    n = int(both.sum())
-    if n < max(3, least_rows):
-        return float("nan")
-    values, groups = numbers[both], np.unique(codes[both], return_inverse=True)[1]
-    k = int(groups.max()) + 1
-    values = values - values.mean()
-    total = float(values @ values)
-    if k < 2 or k >= n or total <= 1e-12 * max(1.0, float(np.abs(numbers[both]).max()) ** 2):
-        return float("nan")
-    sizes = np.bincount(groups)
-    between = float((np.bincount(groups, weights=values) ** 2 / sizes).sum())
-    within = max(0.0, 1 - between / total)
-    return float(np.sqrt(max(0.0, 1 - within * (n - 1) / (n - k))))
+def correlation_ratio(codes: np.ndarray, numbers: np.ndarray, *, least_rows: int = 2) -> np.ndarray:
+    """Adjusted correlation ratio of each column of ``numbers`` between the groups of ``codes``; NaN: not assessable.
+
+    Args:
+        codes: (n_rows,) integers, negative where missing.
+        numbers: (n_rows, n_columns), NaN where missing.
+        least_rows: fewer rows with both values are not assessable.
+
+    Returns:
+        (n_columns,) ratios from 0 to 1.
+    """
+    present = codes >= 0
+    if not present.any():
+        return np.full(numbers.shape[1], np.nan)
+    values, known = numbers[present], ~np.isnan(numbers[present])
+    n = known.sum(0)
+    filled = np.where(known, values, 0.0)
+    centred = np.where(known, filled - filled.sum(0) / np.maximum(n, 1), 0.0)
+    members = np.eye(int(codes.max()) + 1)[codes[present]]
+    sizes, sums = members.T @ known, members.T @ centred
+    groups = (sizes > 0).sum(0)
+    total = (centred**2).sum(0)
+    between = (sums**2 / np.maximum(sizes, 1)).sum(0)
+    # Rounding alone makes a constant column vary a little.
+    varies = total > 1e-12 * np.maximum(1.0, np.abs(filled).max(0) ** 2)
+    assessable = (n >= max(3, least_rows)) & (groups >= 2) & (groups < n) & varies
+    with np.errstate(all="ignore"):
+        within = np.maximum(0.0, 1 - between / total)
+        adjusted = np.sqrt(np.maximum(0.0, 1 - within * (n - 1) / (n - groups)))
+    return np.where(assessable, adjusted, np.nan)
 
 
 def strongest(matrix: np.ndarray, most: int) -> list[int]:

@@ -15,6 +15,7 @@ The entry (JSON values) has these keys, for a comparison (tables ``real``, ``hol
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -120,7 +121,9 @@ def _bars(samples: Mapping[str, Sample], column: Column, minimum: int) -> dict[s
     codes = {t: pd.Categorical(text, categories=known).codes.astype(int) for t, text in texts.items()}
     counts = {t: Counts.of(codes[t], samples[t], len(known)) for t in samples}
     pooling = pool_categories(counts[REAL], minimum, most=MOST_CATEGORIES)
-    named = sorted(pooling.named) if _has_own_order(column, known) else pooling.named
+    named = pooling.named
+    if _has_own_order(column, known):
+        named = sorted(named, key=lambda code: (_first_number(known[code]), code))
     if not pooling.named:
         return {"shown": False, "reason": f"Each category has fewer than {minimum} real patients."}
     # Only what occurs somewhere is worth a bar; a boolean always has its two.
@@ -191,6 +194,11 @@ def _has_own_order(column: Column, known: list[str]) -> bool:
         and 2 < len(known) <= 15
         and sum(any(c.isdigit() for c in k) for k in known) > len(known) / 2
     )
+
+
+def _first_number(category: str) -> float:
+    found = re.search(r"\d+(\.\d+)?", category)
+    return float(found.group()) if found else -1.0
 
 
 def _display(category: str, column: Column) -> str:

@@ -10,6 +10,7 @@ from engine.plots.theme import diverging, empty_figure, escaped, shortened, temp
 _TITLES = {"real": "Real", "synthetic": "Synthetic", "difference": "Difference (synthetic − real)"}
 _LONGEST_LABEL = 26
 _CELL = 17
+_UPRIGHT = 20
 
 
 def association_figure(matrix: dict[str, Any], which: str, *, dark: bool = False) -> go.Figure:
@@ -55,8 +56,9 @@ def association_figure(matrix: dict[str, Any], which: str, *, dark: bool = False
     )
     every = 1 if size <= 45 else 2
     axis = {"tickvals": places[::every], "ticktext": names[::every], "showgrid": False, "zeroline": False}
-    figure.update_xaxes(**axis, tickangle=-60 if size > 4 else 0, tickfont={"size": 11})
-    figure.update_yaxes(**axis, autorange="reversed", tickfont={"size": 11})
+    font = {"size": 11 if size <= _UPRIGHT else 10}
+    figure.update_xaxes(**axis, tickangle=-90 if size > _UPRIGHT else -60 if size > 4 else 0, tickfont=font)
+    figure.update_yaxes(**axis, autorange="reversed", tickfont=font)
     figure.update_layout(
         template=template(dark=dark),
         title={"text": _TITLES[which], "subtitle": {"text": _subtitle(matrix, which)}},

@@ -19,6 +19,7 @@ class Layout:
         ticks: positions of the tick labels.
         labels: their texts.
         uneven: whether bins differ in width.
+        closed: where the bins with two edges begin and end.
     """
 
     starts: list[float]
@@ -27,6 +28,7 @@ class Layout:
     ticks: list[float]
     labels: list[str]
     uneven: bool
+    closed: tuple[float, float]
 
     @property
     def span(self) -> tuple[float, float]:
@@ -52,7 +54,9 @@ def lay_out(column: dict[str, Any]) -> Layout:
     factors = [typical / width for width in widths]
     ticks, labels = _ticks(column, shift)
     uneven = max(widths) / min(widths) > (1.6 if column["scale"] == "log" else 1.2)
-    return Layout(starts, widths, factors, ticks, labels, uneven and column["scale"] != "date")
+    first = starts[0] if lows[0] is not None else starts[0] + widths[0]
+    last = starts[-1] + widths[-1] if highs[-1] is not None else starts[-1]
+    return Layout(starts, widths, factors, ticks, labels, uneven and column["scale"] != "date", (first, last))
 
 
 def position(value: float | None, column: dict[str, Any], shift: float = 0.0) -> float | None:

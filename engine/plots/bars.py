@@ -120,25 +120,31 @@ def _reference_range(
     low, high = column.get("reference_low"), column.get("reference_high")
     if (low is None and high is None) or column["scale"] == "date":
         return
-    left, right = layout.span
+    # An open end is drawn as wide as any other bin, so no place inside it means a value: the shade ends there.
+    left, right = layout.closed
     start, end = position(low, column), position(high, column)
     start, end = max(left, left if start is None else start), min(right, right if end is None else end)
-    if low is not None and high is not None:
-        text = f"{_limit_text(low)}–{_limit_text(high)}"
-    else:
-        text = f"from {_limit_text(low)}" if low is not None else f"up to {_limit_text(high)}"
     cell: dict[str, Any] = {"row": 1, "col": 1} if with_missing else {}
+    if low is not None and high is not None:
+        text = f"reference range {_limit_text(low)}–{_limit_text(high)}"
+    else:
+        text = f"reference range from {_limit_text(low)}" if low is not None else f"reference up to {_limit_text(high)}"
+    words: dict[str, Any] = {"x": (start + end) / 2}
     if start < end:
         figure.add_vrect(x0=start, x1=end, fillcolor=REFERENCE_RANGE, line_width=0, layer="below", **cell)
+    elif start >= right:
+        words, text = {"x": layout.span[1], "xanchor": "right"}, f"{text} →"
+    else:
+        words, text = {"x": layout.span[0], "xanchor": "left"}, f"← {text}"
     figure.add_annotation(
-        text=f"reference range {text}" + ("" if start < end else " (outside what is shown)"),
-        x=(start + end) / 2 if start < end else (left + right) / 2,
+        text=text,
         xref="x",
         y=1,
         yref="y domain",
         yanchor="top",
         showarrow=False,
         font={"size": 11, "color": quiet(dark=dark)},
+        **words,
     )
 
 

@@ -85,15 +85,18 @@ def test_cramers_v_of_many_independent_categories_is_near_zero():
 
 def test_correlation_ratio_by_hand():
     codes, numbers = np.repeat([0, 1], 50), np.repeat([1.0, 3.0], 50)
-    assert correlation_ratio(codes, numbers) == pytest.approx(1)
+    assert correlation_ratio(codes, numbers[:, None])[0] == pytest.approx(1)
     numbers = np.tile([0.0, 2.0], 50) + np.repeat([0.0, 2.0], 50)
     # Between 1, within 1: eta squared is a half, adjusted 1 - 0.5 * 99 / 98.
-    assert correlation_ratio(codes, numbers) == pytest.approx(np.sqrt(1 - 0.5 * 99 / 98))
+    assert correlation_ratio(codes, numbers[:, None])[0] == pytest.approx(np.sqrt(1 - 0.5 * 99 / 98))
+    # A row without a number counts for nothing.
+    longer, codes = np.append(numbers, [np.nan, np.nan]), np.append(codes, [0, 1])
+    assert correlation_ratio(codes, longer[:, None])[0] == pytest.approx(np.sqrt(1 - 0.5 * 99 / 98))
 
 
 @pytest.mark.parametrize("values", [np.full(50, np.nan), np.full(50, 0.1), np.full(50, 1e9)])
 def test_no_variation_is_not_assessable(values):
-    assert np.isnan(correlation_ratio(np.tile([0, 1], 25), values))
+    assert np.isnan(correlation_ratio(np.tile([0, 1], 25), values[:, None])[0])
     assert np.isnan(cramers_v(np.zeros(50, int), np.tile([0, 1], 25)))
 
 

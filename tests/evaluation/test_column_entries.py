@@ -150,6 +150,11 @@ def test_ages_and_stages_keep_their_order():
     assert [b["label"] for b in entry(WORD, words, words)["bins"]] == ["[40-50)", "[50-60)", "[60-70)"]
 
 
+def test_numbered_categories_count_up():
+    words = ["10 Skin"] * 60 + ["2 Tumours"] * 20 + ["7 Heart"] * 90
+    assert [b["label"] for b in entry(WORD, words, words)["bins"]] == ["2 Tumours", "7 Heart", "10 Skin"]
+
+
 def test_a_public_bound_closes_the_end():
     values = np.abs(np.random.default_rng(0).normal(0, 10, 500))
     public = Column(name="x", kind=Kind.NUMERIC, decimals=1, minimum=0, maximum=100, bounds_are_public=True)

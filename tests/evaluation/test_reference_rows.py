@@ -61,6 +61,13 @@ def test_too_few_rows_take_the_nearest_larger_group():
     assert said["meeting_rows"] == 0
 
 
+def test_of_two_larger_groups_the_smaller_is_the_nearer():
+    # Of any two criteria at most 20 rows meet both; alone 200, 40 and 20 rows meet them.
+    found = reference(WOMEN, Criterion(column="age", minimum=90), RARE)
+    assert found.dropped == ("sex", "rare")
+    assert found.train.sum() == 40
+
+
 def test_no_group_is_left_but_everyone():
     found = reference(RARE)
     assert found.dropped == ("rare",)

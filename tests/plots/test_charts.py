@@ -80,6 +80,18 @@ def test_the_area_of_a_histogram_is_the_share():
         assert left + width == pytest.approx(following)
 
 
+def test_a_merged_bin_is_as_low_as_it_is_wide():
+    edges, shares = [0, 10, 20, 60], [0.3, 0.3, 0.4]
+    bins = [
+        {"label": "", "low": low, "high": high, "note": "", "real": share}
+        for low, high, share in zip(edges, edges[1:], shares, strict=False)
+    ]
+    column = hemoglobin() | {"bins": bins, "decimals": 0, "missing": {"real": 0.0, "note": ""}}
+    figure = column_profile_figure(column)
+    assert figure.data[0].y == pytest.approx((0.3, 0.3, 0.1))
+    assert figure.layout.yaxis.title.text == "Share of rows, per equal width"
+
+
 def test_the_browser_gets_bins_and_no_values():
     figure = distribution_figure(hemoglobin())
     assert {type(trace).__name__ for trace in figure.data} == {"Bar", "Scatter"}
@@ -98,6 +110,13 @@ def test_the_reference_range_is_shaded():
     assert len(shapes) == 1
     assert shapes[0].x0 == 12
     assert shapes[0].x1 <= 16
+
+
+def test_a_reference_range_inside_an_open_end_is_an_arrow():
+    low = entry(HEMOGLOBIN, RNG.normal(7, 1, 300).round(1), RNG.normal(7, 1, 300).round(1))
+    figure = distribution_figure(low)
+    assert not figure.layout.shapes
+    assert figure.layout.annotations[0].text == "reference range 12–16 →"
 
 
 def test_the_reference_range_of_a_logarithmic_axis():
