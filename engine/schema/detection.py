@@ -26,7 +26,8 @@ _IDENTIFIER = re.compile(
     r"_(e_?mail|phone|telephone|mobile|fax)$|^(street|home|postal)?_?address(_|$)|^ssn$|social_?security|"
     r"^(passport|licen[cs]e|insurance|policy)_?(no|nbr|number|id)$"
 )
-_CODE = re.compile(r"(^|_)(id|code|cd|nbr|type|class|category|group|itemid|cgid|zip|zipcode|postcode)$|itemid$|wardid$")
+_NAMED_THING = re.compile(r"(^|_)id$|(item|cg|ward|unit|site|hospital|provider|physician|practice|caregiver)_?id$")
+_CODE = re.compile(r"(^|_)(code|cd|nbr|type|class|category|group|zip|zipcode|postcode)$")
 _QUANTITY = re.compile(r"(^|_)(count|number|n|num|age|days|hours|years|score|total)(_|$)")
 _EMBEDDED_UNDERSCORES = re.compile(r"(?<=[a-z0-9])(?=[A-Z][a-z])")
 
@@ -84,7 +85,9 @@ def patient_key(frame: pd.DataFrame) -> str | None:
             continue
         values = frame[name]
         found = count(values)
-        fewest = max(2, min(10, len(frame) / 3), 0.01 * len(frame))
+        # "patient" may also be a kind of visit; a name that ends in id, number or key says that it is a key.
+        sure = rank is not None and short.endswith(("id", "nbr", "number", "no", "num", "key", "mrn", "identifier"))
+        fewest = 2 if sure else max(2, min(10, len(frame) / 3), 0.01 * len(frame))
         if not _names_things(values) or found.distinct < fewest:
             continue
         if rank is None:
@@ -98,12 +101,13 @@ def patient_key(frame: pd.DataFrame) -> str | None:
 def is_record_number(name: str, values: pd.Series, found: Counts, *, whole: bool) -> bool:
     """Whether a column numbers rows, stays or visits: by its name, or unique and counting up by one."""
     if _RECORD.search(words(name)) or _RECORD.search(plain(name)):
-        return found.distinct >= max(2, 0.2 * found.present)
+        # A visit number may also count a patient's visits: 1, 2, 3.
+        return found.distinct >= (2 if plain(name).endswith("id") else max(2, 0.2 * found.present))
+    if _NAMED_THING.search(words(name)) and found.present > _FEW_ROWS:
+        return found.nearly_unique or found.distinct > MOST_CATEGORIES
     if not whole or not found.is_unique or found.rows < _FEW_ROWS:
         return False
     numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(dtype=np.float64)
-    if plain(name).endswith("id") and found.rows > _FEW_ROWS:
-        return True
     return bool((np.diff(numbers) == 1).all())
 
 
@@ -115,7 +119,9 @@ def is_identifier(name: str) -> bool:
 def is_coded(name: str, found: Counts) -> bool:
     """Whether whole numbers under this name are codes (``admission_type_id``) and not quantities."""
     label = words(name)
-    if not _CODE.search(label) or (_QUANTITY.search(label) and not label.endswith(("_id", "_code"))):
+    if _NAMED_THING.search(label):
+        return True
+    if not _CODE.search(label) or (_QUANTITY.search(label) and not label.endswith("_code")):
         return False
     return found.distinct <= 1_000 and (found.distinct <= 50 or found.distinct <= 0.05 * found.present)
 

@@ -238,7 +238,7 @@ def _from_short_form(listed: dict[str, Any], frame: pd.DataFrame) -> TableSchema
     columns = []
     for name, kind in listed.items():
         column = Column(name=name, kind=_kind(kind, name))
-        columns.append(link(_with_values(column, frame[name]), frame[name]))
+        columns.append(link(_with_values(column, frame[name]), frame[name], keep_kind=True))
     return TableSchema(columns=tuple(columns))
 
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from engine.schema.text_values import TextKind, decide, every, some
+from engine.schema.text_values import TextKind, decide, every, pc, some
 from engine.sources.csv_notes import SENTENCES
 from engine.sources.csv_numbers import (
     DateOrder,
@@ -75,7 +74,7 @@ class Cells:
         """Finding → (column, rows concerned, first row position)."""
         self._numeric_missing: dict[str, None] = dict.fromkeys(interpretation.numeric_missing_tokens)
         self._thousands = interpretation.thousands_mark
-        self._order = interpretation.date_order
+        self._order: DateOrder = interpretation.date_order
         self._decimal = interpretation.decimal_mark
 
     def interpret(self, columns: list[TextColumn]) -> tuple[Interpretation, list[Note]]:

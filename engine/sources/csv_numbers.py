@@ -5,9 +5,8 @@ from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from engine.schema.text_values import ISO_DATE, ISO_DATE_TIME, NUMBER, every, some
+from engine.schema.text_values import ISO_DATE, ISO_DATE_TIME, NUMBER, every, pc, some
 
 DateOrder = Literal["year first", "day first", "month first"]
 _SHAPE = r"^[+-]?\d[\d.,' \x{00a0}\x{202f}]*([eE][+-]?\d+)?$|^[+-]?[.,]\d+$"
@@ -161,7 +160,8 @@ def _assemble(values: pa.Array, parts: pd.DataFrame, order: DateOrder, unsure: b
     outside = (year < FIRST_YEAR) | (year > LAST_YEAR)
     iso = stamps.dt.strftime("%Y-%m-%d %H:%M:%S" if timed else "%Y-%m-%d")
     keep = uniform and not missing.any()
-    result = values if keep else pa.array(iso.where(~missing, None).tolist(), type=pa.string())
+    dates = [None if gone else date for date, gone in zip(iso, missing, strict=True)]
+    result = values if keep else pa.array(dates, type=pa.string())
     if uniform and missing.any():
         result = pc.if_else(pa.array(missing.to_numpy()), pa.scalar(None, pa.string()), values)
     return Dates(

@@ -2,7 +2,8 @@
 
 A library reader guesses at ragged rows and stray quotes; this scan finds them first and says where they are. Blocks of
 bytes are examined with NumPy: quotes that open and close toggle between inside and outside, and delimiters and line
-breaks outside count. Quotes follow RFC 4180 with one leniency: a quote inside an unquoted cell is an ordinary character.
+breaks outside count. Quotes follow RFC 4180, except that a quote inside an unquoted cell is an
+ordinary character.
 """
 
 from dataclasses import dataclass

@@ -76,7 +76,7 @@ def sniff(head: bytes) -> tuple[Interpretation, list[Note]]:
     layout = leading_lines(head, comment_prefix=prefix)
     body = head[layout.skip_bytes :]
     if not body.strip():
-        layout, prefix, body = leading_lines(head, comment_prefix=None), None, head
+        raise DataError("the file holds comments only", remedy="Export it again with its rows.")
     delimiter, scan = _delimiter(body, separator.group(1).decode("latin-1") if separator else None)
     quote = '"'
     if b'"' not in body and _single_quoted(body, delimiter):
@@ -129,6 +129,8 @@ def looks_like_header(first: list[str], rows: list[list[str]]) -> bool:
     cells = [cell.strip() for cell in first]
     if not rows:
         return not any(_is_value(cell) for cell in cells)
+    # The same names again are two files joined; data that repeats a whole row repeats its cells elsewhere as well.
+    rows = [row for row in rows if [cell.strip() for cell in row] != cells] or rows
     named = data = repeated = 0
     for position, cell in enumerate(cells):
         below = [row[position].strip() for row in rows if position < len(row)]

@@ -65,9 +65,6 @@ class _Finder:
         header, names = self._header()
         data = ~scan.blank
         data[: header + 1] = False
-        if len(names) == 1:
-            # Spaces alone are a missing cell there; with more columns they are a blank line.
-            pass
         self._leave_out_comments(data, len(names))
         for row in self._given.dropped_rows:
             record = row - 1 - self._skipped

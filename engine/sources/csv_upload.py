@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from engine.core.errors import DataError
+from engine.schema.text_values import pc
 from engine.sources.csv_cells import Cells, TextColumn
 from engine.sources.csv_open import as_utf8, detect_encoding, open_upload
 from engine.sources.csv_sniff import leading_lines, read_head, sniff
@@ -132,12 +132,10 @@ def _cut(text: Path, structure: Structure, given: Interpretation, scratch: Path)
             f"{len(structure.rows)} rows were counted and {table.num_rows} read",
             remedy="Save the file again as CSV (UTF-8) with quotes around text.",
         )
-    columns = []
-    for label in labels:
-        columns.append(TextColumn.of(table.column(label)))
-        # Freed one by one, so that text and index of the whole table never lie in memory together.
-        table = table.drop_columns([label])
-    return columns
+    cells = table.columns[::-1]
+    del table
+    # Freed one by one, so that text and index of the whole table never lie in memory together.
+    return [TextColumn.of(cells.pop()) for _ in labels]
 
 
 def _copy_without(source: pa.Buffer, structure: Structure, target: Path) -> Path:
@@ -236,4 +234,4 @@ def _series(columns: list[TextColumn], position: int, *, compact: bool) -> pd.Se
         categories = pd.Index(encoded.dictionary.to_pylist(), dtype=object)
         codes = pc.fill_null(encoded.indices, -1).to_numpy()
         return pd.Series(pd.Categorical.from_codes(codes, categories=categories))
-    return pd.Series(_TEXT.__from_arrow__(cells))
+    return pd.Series(pd.array(cells, dtype=_TEXT))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Interpretation(BaseModel):
-    """Everything that turns the bytes of a file into a table. Given back to ``read_csv`` it decides, nothing is guessed.
+    """All that turns the bytes of a file into a table. Given back to ``read_csv`` it decides, nothing is guessed.
 
     Rows count from 1 with the header, as a spreadsheet shows them.
     """
