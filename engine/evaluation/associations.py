@@ -27,13 +27,16 @@ class Coding:
     categories: dict[str, list[str]]
 
     @classmethod
-    def of(cls, real: pd.DataFrame, columns: Sequence[Column]) -> "Coding":
-        """The coding that ``real`` gives."""
-        chosen = {
-            column.name: [str(value) for value in as_text(real[column.name], column).value_counts().index]
-            for column in columns
-            if not column.kind.is_ordered
-        }
+    def of(cls, real: pd.DataFrame, columns: Sequence[Column], *, least: int = 1) -> "Coding":
+        """The coding that ``real`` gives; categories with fewer than ``least`` rows do not stand for themselves.
+
+        A category of one row explains that row's value perfectly: it would look like an association.
+        """
+        chosen = {}
+        for column in columns:
+            if not column.kind.is_ordered:
+                counts = as_text(real[column.name], column).value_counts()
+                chosen[column.name] = [str(value) for value in counts[counts >= least].index]
         return cls({name: values[:MOST_CATEGORIES] for name, values in chosen.items()})
 
     def codes(self, frame: pd.DataFrame, column: Column) -> np.ndarray:

@@ -153,7 +153,7 @@ def _associations(
     """The heat maps' values, the mean difference per table over every pair, and the columns for pair trends."""
     progress.update(0.0, "Associations between columns")
     real = thinned(tables.real.frame, rng, _ASSOCIATION_ROWS)
-    coding = Coding.of(real, columns)
+    coding = Coding.of(real, columns, least=minimum)
     least = max(minimum, _LEAST_PAIR_ROWS)
 
     def matrix(frame: pd.DataFrame, chosen: list[Column], numeric: str = "spearman") -> np.ndarray:

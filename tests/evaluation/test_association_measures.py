@@ -122,6 +122,15 @@ def test_difference_and_strength():
     assert strongest(one, 2) == [0, 1]
 
 
+def test_categories_of_single_rows_make_no_association():
+    n = 60
+    frame = conform(table(n).assign(group=[f"g{i}" for i in range(30)] + ["big"] * 30), SCHEMA)
+    columns = [SCHEMA["group"], SCHEMA["noise"]]
+    coding = Coding.of(frame, columns, least=11)
+    assert coding.categories["group"] == ["big"]
+    assert association_matrix(frame, columns, coding=coding, least_rows=20)[0, 1] < 0.5
+
+
 def test_categories_that_only_the_synthetic_table_has_are_others():
     real, synthetic = table(500), table(500)
     synthetic["group"] = synthetic["group"].cat.rename_categories({"a": "new"})
