@@ -32,7 +32,7 @@ def column_list(reading: Reading, at: int) -> Fact | None:
         if i == end:
             break
     if (trailing := reading.at(end)) is not None and trailing.is_("columns", "only"):
-        cues |= {"columns"}
+        cues |= {part for part in ("columns", "only") if trailing.is_(part)}
         end += 1
     if not names or not _suits(reading, cues, names):
         return None

@@ -42,11 +42,13 @@ def _chapter(reading: Reading, at: int) -> Fact | None:
 
 def _cued(reading: Reading, at: int) -> Fact | None:
     """Reads "ICD-9 code 428", "diagnosis icd9 code is 40391", "codes 410-414", "icd 428, 427.31"."""
-    if not reading.items[at].is_("code"):
+    item, column = reading.items[at], reading.lexicon.code_column
+    named = column is not None and column.name in (item.get("column") or ())
+    if not item.is_("code") and not named:
         return None
-    i = reading.skip(at + 1, "code", "filler", "but", symbols=":=()")
-    while (item := reading.at(i)) is not None and item.get("operator") == "=":
-        i += 1
+    i = reading.skip(at + 1, "code", "filler", "but", "between", symbols=":=()")
+    if named and not item.is_("code") and (i >= len(reading.items) or not _valid(_text(reading, i))):
+        return None
     return _listed(reading, at, i, cued=True)
 
 
@@ -70,7 +72,8 @@ def _listed(reading: Reading, first: int, at: int, *, cued: bool) -> Fact | None
     while (item := reading.at(i)) is not None and item.is_("number", "icd"):
         text = _text(reading, i)
         ahead, beyond = reading.at(i + 1), reading.at(i + 2)
-        if ahead is not None and ahead.is_("to") and beyond is not None and beyond.is_("number", "icd"):
+        spans = ahead is not None and (ahead.is_("to") or (ahead.is_("and") and reading.items[i - 1].is_("between")))
+        if spans and beyond is not None and beyond.is_("number", "icd"):
             ranges.append((_bare_code(text), _bare_code(_text(reading, i + 2))))
             end = i + 3
         elif _ICD9.fullmatch(text) and _valid(text):

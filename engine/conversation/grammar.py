@@ -1,22 +1,30 @@
 """The grammar: at each item the first matcher that recognises something takes it; the rest is filler or unknown."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from engine.cohort.conditions import Interval
 from engine.cohort.spec import Criterion
-from engine.conversation.bands import bands_of
+from engine.conversation.categories import (
+    after_or,
+    category,
+    column_then_category,
+    is_only_a_noun,
+    names_its_category,
+)
 from engine.conversation.column_lists import column_list
 from engine.conversation.counts import count, population, removal, restart
 from engine.conversation.diagnoses import codes
 from engine.conversation.facts import Demand, Fact, Limit, Problem
 from engine.conversation.lexicon import Unavailable
-from engine.conversation.limits import column_then_range, range_then_column, reference_then_column
+from engine.conversation.limits import column_then_range, range_then_column
 from engine.conversation.ranges import complement
 from engine.conversation.reading import Reading
+from engine.conversation.references import reference_then_column
 from engine.conversation.shares import shares
 from engine.conversation.titles import titles
-from engine.conversation.tokens import GLUE, key_of
-from engine.schema.table import Column, Kind
+from engine.conversation.tokens import key_of
+from engine.schema.table import Kind
 
 _QUIET = frozenset(
     [
@@ -61,6 +69,7 @@ def find_facts(reading: Reading) -> list[tuple[int, int]]:
     at = 0
     while at < len(reading.items):
         _note_negation(reading, at)
+        _turn_round(reading, at)
         found = _first_match(reading, at)
         if found:
             for fact in found:
@@ -92,6 +101,21 @@ def _note_negation(reading: Reading, at: int) -> None:
         reading.open_scope(at)
 
 
+def _turn_round(reading: Reading, at: int) -> None:
+    """In "HIV or sepsis excluded" the exclusion comes last: the demands joined before it are negated."""
+    if reading.request.span(at, at + 1).lower() != "excluded" or _is_heading(reading, at):
+        return
+    end = at
+    for i in range(len(reading.facts) - 1, -1, -1):
+        fact = reading.facts[i]
+        between = reading.items[fact.last : end]
+        joined = all(item.is_("and", "or", "filler") or item.get("symbol") == "," for item in between)
+        if not joined or not isinstance(fact, Demand):
+            return
+        reading.facts[i] = replace(fact, negated=not fact.negated)
+        end = fact.first
+
+
 def _is_heading(reading: Reading, at: int) -> bool:
     following = reading.at(at + 1)
     return following is not None and following.get("symbol") in (":", "-", "–")
@@ -99,9 +123,9 @@ def _is_heading(reading: Reading, at: int) -> bool:
 
 def _is_quiet(reading: Reading, at: int) -> bool:
     item = reading.items[at]
-    if item.is_("category") and _is_only_a_noun(reading, at):
+    if item.is_("category") and is_only_a_noun(reading, at):
         return True
-    if item.is_("column") and _names_its_category(reading, at):
+    if item.is_("column") and names_its_category(reading, at):
         return True
     if item.is_("number", "icd", "unknown", "operator", "unit", "title", "decade", "category", "condition"):
         return item.is_("filler") and not item.is_("number")
@@ -110,95 +134,6 @@ def _is_quiet(reading: Reading, at: int) -> bool:
         words = key_of(reading.request.span(at, at + 1))
         return all("filler" in reading.lexicon.phrases.get((word,), {}) for word in words)
     return bool(_QUIET & item.parts.keys())
-
-
-def _names_its_category(reading: Reading, at: int) -> bool:
-    """Whether a column stands beside one of its categories: "gender female", "white ethnicity"."""
-    names = reading.items[at].get("column")
-    beside = (reading.at(reading.skip(at + 1, "filler", symbols=":=")), reading.at(at - 1) if at else None)
-    return any(category.column in names for item in beside if item for category in (item.get("category") or ()))
-
-
-def _category(reading: Reading, at: int) -> Fact | None:
-    """Reads "women", "emergency", "Hispanic"; one that several columns share is settled by the column beside it."""
-    categories = reading.items[at].get("category")
-    if not categories:
-        return None
-    end = at + 1
-    if len(categories) > 1:
-        beside = [reading.at(at + 1), reading.at(at - 1) if at else None]
-        named = {name for item in beside if item is not None for name in (item.get("column") or ())}
-        chosen = [category for category in categories if category.column in named]
-        if not chosen:
-            owners = ", ".join(category.column for category in categories)
-            message = f"{reading.request.span(at, end)!r} is a category of several columns: say which of {owners}."
-            return Problem(at, end, code="invalid", message=message)
-        following = reading.at(at + 1)
-        if following is not None and chosen[0].column in (following.get("column") or ()):
-            end += 1
-        categories = tuple(chosen)
-    category = categories[0]
-    if _is_only_a_noun(reading, at):
-        return None
-    criterion = Criterion(column=category.column, any_of=(category.value,))
-    negated = reading.negated(at, category.column)
-    return Demand(at, end, reading.request.notes(at, end), criterion, negated, _after_or(reading, at))
-
-
-def _is_only_a_noun(reading: Reading, at: int) -> bool:
-    """In "excluding pregnant women" the women are the noun of what is excluded."""
-    last = reading.facts[-1] if reading.facts else None
-    return isinstance(last, Demand) and last.negated and last.last == at and reading.items[at - 1].is_("condition")
-
-
-def _column_then_category(reading: Reading, at: int) -> Fact | None:
-    """Reads "insulin steady", "change is Ch", "A1C result Norm": a category that only its column's name makes clear."""
-    names = reading.items[at].get("column")
-    if names is None:
-        return None
-    column = reading.column(names[0])
-    if column.kind is not Kind.CATEGORICAL or column.code_system or not column.categories:
-        return None
-    linked = reading.skip(at + 1, "filler", symbols=":=")
-    values, last = [], at + 1
-    for start in range(at + 1, linked + 1):
-        i = start
-        while (found := _category_text(reading, i, column)) is not None:
-            values.append(found[0])
-            last = found[1]
-            i = reading.skip(last, "or", "and", symbols=",/")
-            if i == last:
-                break
-        if values:
-            criterion = Criterion(column=column.name, any_of=tuple(dict.fromkeys(values)))
-            return Demand(at, last, "", criterion, reading.negated(at, column.name))
-    return None
-
-
-def _category_text(reading: Reading, at: int, column: Column) -> tuple[str, int] | None:
-    """The category of ``column`` that is written at item ``at``, and the item after it."""
-    if at >= len(reading.items):
-        return None
-    keys = [token.key for token in reading.request.tokens]
-    for value in sorted(column.categories or (), key=len, reverse=True):
-        if value in bands_of(column):
-            continue
-        end = _matches(keys, reading.items[at].first, list(key_of(value)))
-        if end is not None:
-            last = next((k for k in range(at, len(reading.items)) if reading.items[k].last >= end), at)
-            return value, last + 1
-    return None
-
-
-def _matches(keys: list[str], start: int, wanted: list[str]) -> int | None:
-    i = start
-    for word in wanted:
-        while i < len(keys) and keys[i] in GLUE and i > start:
-            i += 1
-        if i >= len(keys) or keys[i] != word:
-            return None
-        i += 1
-    return i
 
 
 def _condition(reading: Reading, at: int) -> Fact | None:
@@ -215,7 +150,7 @@ def _condition(reading: Reading, at: int) -> Fact | None:
         # "not on insulin" of a column with No, Down, Steady and Up is "No".
         rest = tuple(value for value in column.categories if value not in criterion.any_of)
         criterion, negated = Criterion(column=column.name, any_of=rest), False
-    return Demand(at, at + 1, note, criterion, negated, _after_or(reading, at))
+    return Demand(at, at + 1, note, criterion, negated, after_or(reading, at))
 
 
 def _spoken_range(reading: Reading, at: int, criterion: Criterion, note: str) -> Fact:
@@ -235,7 +170,7 @@ def _title(reading: Reading, at: int) -> Fact | None:
         return None
     criterion = Criterion(column=column.name, starts_with=(code,))
     note = f"ICD-9 {code}: {titles()[code]}"
-    return Demand(at, at + 1, note, criterion, reading.negated(at, column.name, is_flag=True), _after_or(reading, at))
+    return Demand(at, at + 1, note, criterion, reading.negated(at, column.name, is_flag=True), after_or(reading, at))
 
 
 def _unavailable(reading: Reading, at: int) -> Fact | None:
@@ -248,13 +183,7 @@ def _unavailable(reading: Reading, at: int) -> Fact | None:
     return Problem(at, at + 1, code="invalid", message=message)
 
 
-def _after_or(reading: Reading, at: int) -> bool:
-    """Whether an "or" stands between this and the fact before it."""
-    before = reading.facts[-1].last if reading.facts else 0
-    return any(item.is_("or") and not item.is_("and") for item in reading.items[before:at])
-
-
 _MATCHERS: tuple[Matcher, ...] = (
     restart, removal, population, column_list, shares, codes, reference_then_column, column_then_range,
-    _column_then_category, count, range_then_column, _category, _condition, _title, _unavailable,
+    column_then_category, count, range_then_column, category, _condition, _title, _unavailable,
 )  # fmt: skip

@@ -91,12 +91,18 @@ def _item(tokens: list[Token], keys: list[str], notes: dict[int, str], at: int, 
     if number is not None and number.end >= end:
         parts = {**(parts if number.end == end else {}), "number": number}
         end = number.end
+    if not number and len(token.text) == 1 and token.text in lexicon.letters and not _after_number(tokens, at):
+        parts = {"category": lexicon.letters[token.text]}
     if not parts and token.kind == "code":
         parts = {"icd": token.text}
     if not parts and token.kind == "symbol":
         parts = _symbol(token.key)
     note = "; ".join(notes[i] for i in range(at, max(end, at + 1)) if i in notes)
     return Item(at, max(end, at + 1), parts or {"unknown": token.text}, note)
+
+
+def _after_number(tokens: list[Token], at: int) -> bool:
+    return at > 0 and tokens[at - 1].kind == "number"
 
 
 def _digits(tokens: list[Token], at: int) -> bool:

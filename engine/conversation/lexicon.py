@@ -1,6 +1,7 @@
 """Every phrase that means something for a source: columns and categories, diseases, the words of the grammar."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -47,6 +48,8 @@ class Lexicon:
     phrases: dict[tuple[str, ...], dict[str, Meaning]] = field(default_factory=dict)
     prefixes: set[tuple[str, ...]] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
+    letters: dict[str, tuple[Category, ...]] = field(default_factory=dict)
+    """Categories of one capital letter ("F"), which are understood as written only."""
     concepts: dict[str, str] = field(default_factory=dict)
     """Concept of the catalogue → the source's column."""
 
@@ -86,6 +89,10 @@ def lexicon_for(schema: TableSchema) -> Lexicon:
     pieces = _add_categories(lexicon)
     _add_phrases(lexicon)
     _add_diseases(lexicon)
+    for column in schema.features:
+        # After the curated diseases: "cirrhosis" is narrower than the flag that it is a synonym of in the catalogue.
+        concept = concept_of(column)
+        _add_condition(lexicon, column, (*column_words().get(concept or "", ()), *synonyms_of(concept)))
     for piece, meaning in pieces:
         if key_of(piece) not in lexicon.phrases:
             lexicon.add(piece, "category", meaning)
@@ -115,12 +122,16 @@ def _add_columns(lexicon: Lexicon) -> None:
         if concept and concept not in lexicon.concepts:
             lexicon.concepts[concept] = column.name
         own = [column.name, _spaced(column.name), column.label, *_counted(column.name)]
-        learned = [*column_words().get(concept or "", ()), *synonyms_of(concept)]
-        for phrase in (*own, *learned):
+        for phrase in (*own, *column_words().get(concept or "", ()), *synonyms_of(concept)):
             lexicon.add(phrase, "column", (column.name,))
-            criterion = positive(column)
-            if criterion is not None and column.name != lexicon.concepts.get("died_in_hospital"):
-                lexicon.add(phrase, "condition", criterion)
+        _add_condition(lexicon, column, own)
+
+
+def _add_condition(lexicon: Lexicon, column: Column, words: Collection[str]) -> None:
+    criterion = positive(column)
+    if criterion is not None and column.name != lexicon.concepts.get("died_in_hospital"):
+        for phrase in words:
+            lexicon.add(phrase, "condition", criterion)
 
 
 def _add_categories(lexicon: Lexicon) -> list[tuple[str, tuple[Category, ...]]]:
@@ -135,6 +146,8 @@ def _add_categories(lexicon: Lexicon) -> list[tuple[str, tuple[Category, ...]]]:
         words = category_words().get(concept_of(column) or column.name, {})
         for value in known:
             meaning = (Category(column.name, value),)
+            if len(value) == 1 and value.isupper():
+                lexicon.letters.setdefault(value, meaning)
             spaced = _spaced(value)
             said = [spaced]
             for category, synonyms in words.items():

@@ -10,9 +10,16 @@ from engine.core.workspace import ASSETS
 from engine.schema.table import Column, Kind
 
 _ASKS = re.compile(
-    r"^\W*(?:what|which|where|how|who|why|when|is|are|does|do|can|could|tell me|explain|describe)\b", re.IGNORECASE
+    r"^\W*(?:what|which|where|how|who(?! (?:are|have|had|were|died|survived)\b)|why|when|is|are|does|do|can|could|"
+    r"tell me|explain|describe)\b",
+    re.IGNORECASE,
 )
 _COHORT = re.compile(r"\bhow many\b|\bnumber of\b|\bcount\b|\bwhich patients\b", re.IGNORECASE)
+_WISH = re.compile(
+    r"\b(?:what|how) about\b|\b(?:can|could|would) (?:you|i|we)\b.{0,12}\b(?:generate|create|make|give|get|have|build|"
+    r"simulate|add|drop|remove|exclude|include|change|limit|use)\b",
+    re.IGNORECASE,
+)
 _TOPICS = (
     (
         "Where the data comes from",
@@ -62,7 +69,7 @@ def nothing_recorded() -> Answer:
 
 def is_question(text: str) -> bool:
     """Whether ``text`` is worded as a question that does not describe patients."""
-    return bool(_ASKS.search(text)) and not _COHORT.search(text)
+    return bool(_ASKS.search(text)) and not _COHORT.search(text) and not _WISH.search(text)
 
 
 def _column(request: Request, lexicon: Lexicon) -> Column | None:

@@ -39,7 +39,7 @@ def read_ranges(items: list[Item], at: int) -> RangeRead | None:
         another = read_range(items, following) if following < len(items) else None
         if another is None or another.exact or not another.comparison:
             return found
-        if not items[following].is_("operator", "between"):
+        if not items[following].is_("operator", "between") and (joiner != "or" or another.decade):
             return found
         if another.unit and found.unit and another.unit != found.unit:
             return found
@@ -82,7 +82,7 @@ def _between(items: list[Item], at: int) -> RangeRead | None:
     """Reads "between 40 and 60", "from 40 to 60", "40-60", "40 to 60 years", "65 mg to 70 mg"."""
     i, spelled = at, items[at].is_("between")
     if spelled:
-        i = _skip(items, i + 1, _QUIET)
+        i = _skip(items, i + 1, (*_QUIET, "column"))
     first = _number(items, i)
     if first is None:
         return None

@@ -48,6 +48,9 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
     reading = Reading(request, lexicon)
     unknown = find_facts(reading)
     facts = leave_out_alternatives(reading)
+    about_patients = any(item.is_("patients") or item.get("category") for item in request.items)
+    if questions.is_question(text) and not about_patients and previous is None:
+        return Turn(intent="unclear", not_understood=(text.strip(),), answer=questions.nothing_recorded())
     if not any(not isinstance(fact, Problem) or fact.blocks for fact in facts):
         return _without_facts(request, facts, unknown, previous, offers(unknown, request, lexicon))
     base = None if _is_new(request, facts) else previous

@@ -5,6 +5,7 @@ from engine.cohort.vocabulary import category_words, chapters, diseases
 from engine.conversation.concepts import concept_of, time_unit
 from engine.schema.table import Column, Kind, TableSchema
 
+_NAMES = {"Glasgow"}
 _NOUNS = {"F": "women", "M": "men"}
 
 
@@ -183,7 +184,7 @@ def _said(value: object, column: Column) -> str:
     if words and concept_of(column) == "ethnicity":
         return words[0].title() if str(value) != "OTHER" else "other"
     text = str(value)
-    return text.lower() if text.isupper() and len(text) > 3 else text
+    return text.lower() if text.isupper() and len(text) > 5 else text
 
 
 def _title(column: Column) -> str:
@@ -195,7 +196,9 @@ def _title(column: Column) -> str:
 def _inner(title: str) -> str:
     """A label inside a sentence: "Length of stay" → "length of stay", but "BMI" and "ICU days" stay."""
     first, _, rest = title.partition(" ")
-    return title if any(letter.isupper() for letter in first[1:]) else f"{first.lower()}{' ' if rest else ''}{rest}"
+    if first in _NAMES or any(letter.isupper() for letter in first[1:]) or first[1:2] == "-":
+        return title
+    return f"{first.lower()}{' ' if rest else ''}{rest}"
 
 
 def _join(pieces: list[str], *, last: str = "and") -> str:

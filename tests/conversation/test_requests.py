@@ -9,7 +9,8 @@ from engine.cohort.spec import CohortSpec
 from engine.conversation.rules import parse
 
 SCHEMA = mimic_like()
-REQUESTS = [(group, text, want) for group, table in load("requests.yaml").items() for text, want in table.items()]
+TABLES = {**load("requests.yaml"), **load("requests_held_out.yaml")}
+REQUESTS = [(group, text, want) for group, table in TABLES.items() for text, want in table.items()]
 OTHERS = [(text, *want) for table in load("other_intents.yaml").values() for text, want in table.items()]
 
 

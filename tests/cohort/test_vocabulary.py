@@ -1,0 +1,44 @@
+"""The vocabulary's data: names are unambiguous, codes exist, columns are the catalogue's."""
+
+from collections import Counter
+
+from engine.cohort.vocabulary import category_words, chapters, column_words, diseases, grammar, phrases
+from engine.schema.catalogue import catalogue
+
+
+def test_every_column_is_the_catalogues() -> None:
+    book = catalogue()
+    assert [disease.flag for disease in diseases() if disease.flag and disease.flag not in book] == []
+    assert [phrase.criterion.column for phrase in phrases() if phrase.criterion.column not in book] == []
+    assert [name for name in (*column_words(), *category_words()) if name not in book] == []
+
+
+def test_no_name_means_two_diseases() -> None:
+    names = Counter(name.lower() for disease in diseases() for name in (disease.name, *disease.also))
+    assert [name for name, times in names.items() if times > 1] == []
+    assert len(diseases()) >= 150
+
+
+def test_codes_are_written_as_the_table_has_them() -> None:
+    for disease in diseases():
+        for code in disease.icd9:
+            assert code.isalnum(), disease.name
+            assert 2 <= len(code) <= 5, disease.name
+
+
+def test_chapters_cover_the_classification_without_gaps() -> None:
+    numbered = [chapter for chapter in chapters() if chapter.number.isdigit()]
+    assert [int(chapter.number) for chapter in numbered] == list(range(1, 18))
+    for before, after in zip(numbered, numbered[1:], strict=False):
+        assert int(after.range[0]) == int(before.range[1]) + 1
+
+
+def test_truth_values_of_yaml_stay_words() -> None:
+    assert "no" in grammar()["not"][""]
+    assert "on" in grammar()["filler"][""]
+
+
+def test_known_lay_names() -> None:
+    by_name = {name: disease for disease in diseases() for name in (disease.name, *disease.also)}
+    assert by_name["heart attack"].flag == "myocardial_infarction"
+    assert by_name["gallstones"].icd9 == ("574",)
