@@ -42,8 +42,9 @@ SELECT *,
     -- Days since the last birthday over days between birthdays, so that 65.0 begins on the 65th birthday.
     floor(10 * date_diff('day', dob + to_years(birthdays::INTEGER), admittime)
         / date_diff('day', dob + to_years(birthdays::INTEGER), dob + to_years(birthdays::INTEGER + 1))) AS tenths,
-    greatest(admittime - INTERVAL {LOOK_BACK_HOURS} HOUR, coalesce(least(previous_discharge, admittime),
-        admittime - INTERVAL {LOOK_BACK_HOURS} HOUR)) AS opens,
+    -- greatest and least pass over NULL: without an earlier discharge only the look-back counts.
+    greatest(admittime - INTERVAL {LOOK_BACK_HOURS} HOUR,
+        CASE WHEN previous_discharge < admittime THEN previous_discharge END) AS opens,
     coalesce(discharge, next_admission, TIMESTAMP '9999-01-01') AS closes
 FROM born
 """

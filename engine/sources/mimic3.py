@@ -62,6 +62,9 @@ class Mimic3Folder:
             "memory_limit": memory_limit,
             "temp_directory": self._spill.name,
             "preserve_insertion_order": "false",
+            # Progress is asked for, never printed: standard output belongs to the command line's JSON.
+            "enable_progress_bar": "true",
+            "enable_progress_bar_print": "false",
             # The planner takes an unread csv for a handful of rows and would hold all of CHARTEVENTS in a hash table:
             # joins are carried out as written, with the event table on the left.
             "disabled_optimizers": "join_order,build_side_probe_side",

@@ -234,6 +234,8 @@ def _event_rows(
 ) -> pd.DataFrame:
     """One to four measurements of a sign in the stays ``where`` it is measured with ``item``."""
     stays = hospital.stays
+    if sign.panel:
+        rng = np.random.default_rng([_stable(sign.panel), item.metavision, len(stays)])
     measured = np.flatnonzero(where & (rng.random(len(stays)) < sign.share))
     rows = measured.repeat(rng.integers(1, 5, len(measured)))
     centre = np.full(len(stays), sign.mean)

@@ -21,6 +21,8 @@ class Sign:
     decimals: int = 1
     low: float = 0.0
     high: float = 1e6
+    panel: str = ""
+    """Signs of one panel are charted at the same moments."""
 
 
 DIAGNOSES: dict[str, tuple[str, float]] = {
@@ -124,9 +126,9 @@ VITAL_SIGNS: tuple[Sign, ...] = (
     Sign("respiratory_rate", 18, 4, {"pneumonia": 4, "respiratory_failure": 4, SEVERITY: 1}, 0.98, 0, 6, 50),
     Sign("temperature_c", 36.9, 0.6, {"sepsis": 0.7, "pneumonia": 0.4}, 0.97, 1, 32, 41.5),
     Sign("spo2", 97, 2.2, {"respiratory_failure": -2.5, "copd": -1.5}, 0.98, 0, 65, 100),
-    Sign("gcs_eye", 3.4, 0.7, {"stroke": -0.8, "shock": -0.7, SEVERITY: -0.3}, 0.95, 0, 1, 4),
-    Sign("gcs_verbal", 4.1, 0.9, {"stroke": -1.2, "respiratory_failure": -1.5, SEVERITY: -0.4}, 0.95, 0, 1, 5),
-    Sign("gcs_motor", 5.6, 0.6, {"stroke": -0.8, "shock": -0.8, SEVERITY: -0.3}, 0.95, 0, 1, 6),
+    Sign("gcs_eye", 3.4, 0.7, {"stroke": -0.8, "shock": -0.7, SEVERITY: -0.3}, 0.95, 0, 1, 4, "coma"),
+    Sign("gcs_verbal", 4.1, 0.9, {"stroke": -1.2, "respiratory_failure": -1.5, SEVERITY: -0.4}, 0.95, 0, 1, 5, "coma"),
+    Sign("gcs_motor", 5.6, 0.6, {"stroke": -0.8, "shock": -0.8, SEVERITY: -0.3}, 0.95, 0, 1, 6, "coma"),
     Sign("gcs_total", 13.2, 1.8, {"stroke": -2.6, "shock": -2, SEVERITY: -0.9}, 0.6, 0, 3, 15),
     Sign("height_cm", 169, 10, {}, 0.65, 0, 135, 205),
     Sign("weight_kg", 80, 17, {"obesity": 28, "heart_failure": 4}, 0.9, 1, 35, 220),
