@@ -1,8 +1,9 @@
 """A spec's criteria as one condition per column: which values it may take. Generators obey conditions, not specs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -126,16 +127,29 @@ def compile_conditions(spec: CohortSpec, schema: TableSchema) -> dict[str, Condi
 
 
 def restrict(condition: Condition | None, column: Column, category: str) -> Condition:
-    """``condition`` with the column fixed to one category (for drawing the strata of shares)."""
-    if condition is not None and condition.categories is not None and category not in condition.categories:
+    """``condition`` with the column fixed to one category (for drawing the strata of shares).
+
+    Raises:
+        UserError: ``condition`` excludes the category.
+    """
+    number = _share_number(category, column) if column.kind.is_ordered else None
+    if condition is not None and not _admits(condition, category, number):
         raise UserError(
             f"a share asks for {category!r} in {column.name!r}, which a criterion excludes",
             remedy="Drop the share or the criterion.",
         )
-    if column.kind.is_ordered:
-        number = float(category)
+    if number is not None:
         return Condition(column.name, intervals=(Interval(number, number),), allow_missing=False)
     return Condition(column.name, categories=frozenset({category}), allow_missing=False)
+
+
+def _admits(condition: Condition, category: str, number: float | None) -> bool:
+    if not condition.allow_present:
+        return False
+    if number is None:
+        return condition.categories is None or category in condition.categories
+    inside = condition.intervals is None or any(part.contains(np.array([number]))[0] for part in condition.intervals)
+    return bool(inside) and number not in condition.excluded
 
 
 def _compile(criteria: Sequence[Criterion], column: Column) -> Condition:
@@ -172,7 +186,7 @@ def _ordered(criteria: Sequence[Criterion], column: Column) -> Condition:
             intervals = [met for one in intervals for other in choice if (met := one.meet(other)) is not None]
         if criterion.none_of is not None:
             excluded |= {_number(value, column) for value in criterion.none_of}
-        if allow_present and not _reachable(intervals, column):
+        if allow_present and not _reachable(intervals, excluded, column):
             raise UserError(
                 f"no value of {column.name!r} satisfies every criterion on it",
                 where=_bounds_text(column),
@@ -190,21 +204,22 @@ def _ordered(criteria: Sequence[Criterion], column: Column) -> Condition:
     )
 
 
-def _reachable(intervals: list[Interval], column: Column) -> bool:
+def _reachable(intervals: list[Interval], excluded: Set[float], column: Column) -> bool:
     low = -math.inf if column.minimum is None else column.minimum
     high = math.inf if column.maximum is None else column.maximum
     inside = [met for part in intervals if (met := part.meet(Interval(low, high))) is not None]
     if column.kind is not Kind.INTEGER:
-        return bool(inside)
-    return any(_holds_an_integer(part) for part in inside)
+        return any(part.low < part.high or part.low not in excluded for part in inside)
+    return any(_holds_an_integer(part, excluded) for part in inside)
 
 
-def _holds_an_integer(part: Interval) -> bool:
+def _holds_an_integer(part: Interval, excluded: Set[float]) -> bool:
     if math.isinf(part.low) or math.isinf(part.high):
         return True
     first = math.floor(part.low) + 1 if not part.include_low else math.ceil(part.low)
     last = math.ceil(part.high) - 1 if not part.include_high else math.floor(part.high)
-    return first <= last
+    # Exclusions take away at most as many integers as there are of them.
+    return any(value not in excluded for value in range(first, min(last, first + len(excluded)) + 1))
 
 
 def _nominal(criteria: Sequence[Criterion], column: Column) -> Condition:
@@ -262,12 +277,19 @@ def _category(value: object, column: Column, known: Sequence[str]) -> str:
 def _number(value: object, column: Column) -> float:
     if column.kind is Kind.DATE and isinstance(value, str):
         try:
-            return pd.Timestamp(value).timestamp() / 86_400
+            return pd.Timestamp(datetime.fromisoformat(value)).timestamp() / 86_400
         except ValueError as error:
             raise UserError(f"{value!r} is not a date", remedy="Write dates as 2026-11-23.") from error
     if isinstance(value, (str, bool)):
         raise UserError(f"{value!r} is not a number, as {column.name!r} needs")
     return float(value)  # type: ignore[arg-type]
+
+
+def _share_number(category: str, column: Column) -> float:
+    try:
+        return float(category)
+    except ValueError:
+        return _number(category, column)
 
 
 def _check_share(share: Share, column: Column) -> None:

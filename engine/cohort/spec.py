@@ -6,11 +6,11 @@ A spec is data. What it means for a table is in :mod:`engine.cohort.predicate` (
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 MAX_PATIENTS = 10_000_000
 
-Value = bool | int | float | str
+Value = bool | int | FiniteFloat | str
 
 
 class Criterion(BaseModel):
@@ -28,11 +28,11 @@ class Criterion(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: str
-    minimum: float | str | None = None
-    maximum: float | str | None = None
+    minimum: FiniteFloat | str | None = None
+    maximum: FiniteFloat | str | None = None
     include_minimum: bool = True
     include_maximum: bool = True
-    ranges: tuple[tuple[float | None, float | None], ...] | None = None
+    ranges: tuple[tuple[FiniteFloat | None, FiniteFloat | None], ...] | None = None
     any_of: tuple[Value, ...] | None = None
     none_of: tuple[Value, ...] | None = None
     starts_with: tuple[str, ...] | None = None

@@ -7,6 +7,7 @@ date → datetime64[s]. A missing value is always NA/NaN/NaT, never a code.
 
 from enum import StrEnum
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -133,6 +134,9 @@ class TableSchema(BaseModel):
         return TableSchema(columns=tuple(new.get(column.name, column) for column in self.columns))
 
 
+_LARGEST_EXACT = 2.0**53
+"""Whole numbers beyond this are not exact as float64."""
+
 _TRUTH = {
     "true": True, "false": False, "yes": True, "no": False, "y": True, "n": False, "t": True, "f": False,
     "1": True, "0": False, "1.0": True, "0.0": False,
@@ -151,20 +155,31 @@ def conform(frame: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
     return pd.DataFrame({column.name: _conform(frame[column.name], column) for column in schema.columns})
 
 
+def _are_texts(categories: pd.Index) -> bool:
+    return categories.dtype == object and all(isinstance(one, str) for one in categories)
+
+
 def _conform(values: pd.Series, column: Column) -> pd.Series:
     if column.role is Role.PATIENT_KEY or column.kind is Kind.CATEGORICAL:
-        if isinstance(values.dtype, pd.CategoricalDtype) and values.cat.categories.dtype == object:
+        is_key = column.role is Role.PATIENT_KEY
+        if not is_key and isinstance(values.dtype, pd.CategoricalDtype) and _are_texts(values.cat.categories):
             return values
         text = values.astype("string").astype(object).where(values.notna(), float("nan"))
-        return text if column.role is Role.PATIENT_KEY else text.astype("category")
+        return text if is_key else text.astype("category")
     present = int(values.notna().sum())
     if column.kind is Kind.BOOLEAN:
         text = values.astype("string").str.strip().str.lower()
         typed = text.map(_TRUTH).astype("boolean")
     elif column.kind is Kind.DATE:
-        typed = pd.to_datetime(values, errors="coerce").astype("datetime64[s]")
+        moments = pd.to_datetime(values, errors="coerce")
+        if isinstance(moments.dtype, pd.DatetimeTZDtype):
+            moments = moments.dt.tz_localize(None)  # the date on the wall, as written
+        typed = moments.astype("datetime64[s]")
     else:
         typed = pd.to_numeric(values.astype("object"), errors="coerce").astype("float64")
+        typed = typed.where(np.isfinite(typed))
+        if column.kind is Kind.INTEGER:
+            typed = typed.where(typed.abs() <= _LARGEST_EXACT)
         if column.kind is Kind.INTEGER and not (typed.dropna() % 1 == 0).all():
             fractional = int((typed.dropna() % 1 != 0).sum())
             raise DataError(
