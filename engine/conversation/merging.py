@@ -57,6 +57,8 @@ def _limits(column: Column, limits: list[Limit]) -> Merged:
                 f"{name} is recorded in bands; bands that lie only partly inside are left out.",
             )
         return Merged((Criterion(column=column.name, any_of=bands),), code, message)
+    if alternatives == (Interval(),):
+        return Merged((), code, message)
     return Merged((criterion_of(column, alternatives),), code, message)
 
 

@@ -13,6 +13,7 @@ _UNITS = {word: value for value, word in enumerate(_ONES.split(sep=None))}
 _TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000,
            "k": 1_000, "mio": 1_000_000, "mn": 1_000_000}  # fmt: skip
+_LONGEST = 30
 _GROUPED = re.compile(r"\d{1,3}(?:[,\u202f\u00a0 ]\d{3})+(?:\.\d+)?")
 
 
@@ -44,8 +45,10 @@ def _touches(tokens: list[Token], at: int) -> bool:
     return at > 0 and tokens[at - 1].end == tokens[at].start and tokens[at - 1].kind == "word"
 
 
-def _digits(tokens: list[Token], at: int) -> NumberRead:
+def _digits(tokens: list[Token], at: int) -> NumberRead | None:
     text = tokens[at].text
+    if len(text) > _LONGEST:
+        return None
     grouped = _GROUPED.fullmatch(text) is not None
     value = float(re.sub(r"[,\u202f\u00a0 ]", "", text) if grouped else text.replace(",", "."))
     end = at + 1

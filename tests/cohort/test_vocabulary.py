@@ -1,6 +1,7 @@
 """The vocabulary's data: names are unambiguous, codes exist, columns are the catalogue's."""
 
 from collections import Counter
+from itertools import pairwise
 
 from engine.cohort.vocabulary import category_words, chapters, column_words, diseases, grammar, phrases
 from engine.schema.catalogue import catalogue
@@ -29,7 +30,7 @@ def test_codes_are_written_as_the_table_has_them() -> None:
 def test_chapters_cover_the_classification_without_gaps() -> None:
     numbered = [chapter for chapter in chapters() if chapter.number.isdigit()]
     assert [int(chapter.number) for chapter in numbered] == list(range(1, 18))
-    for before, after in zip(numbered, numbered[1:], strict=False):
+    for before, after in pairwise(numbered):
         assert int(after.range[0]) == int(before.range[1]) + 1
 
 
