@@ -99,7 +99,11 @@ def compare(
         if not len(frame):
             raise DataError(f"the {name} table has no rows", remedy="Choose tables that hold rows.")
     progress.update(0.0, "Choosing the real reference")
-    everyone = Sample.of(train, schema), Sample.of(holdout, schema)
+    # Rows are found again by their index, which callers need not keep distinct.
+    everyone = (
+        Sample.of(train.reset_index(drop=True), schema),
+        Sample.of(holdout.reset_index(drop=True), schema),
+    )
     reference = choose(*everyone, spec, schema)
     tables = _Tables(everyone[0].take(reference.train), everyone[1].take(reference.holdout), Sample(synthetic), columns)
     rng = generator(spec.seed, "comparison")

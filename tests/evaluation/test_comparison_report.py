@@ -183,6 +183,11 @@ def test_few_real_patients_give_no_figure():
     assert found["reference"]["train_rows"] is None
 
 
+def test_the_index_of_a_table_does_not_matter():
+    again = TRAIN.set_axis(np.zeros(len(TRAIN), dtype=int), axis=0)
+    assert run(TRAIN, train=again) | {"seconds": 0} == run(TRAIN) | {"seconds": 0}
+
+
 def test_some_columns_only():
     found = run(TRAIN[["age", "died"]])
     assert [c["name"] for c in found["columns"]] == ["age", "died"]
