@@ -40,8 +40,8 @@ def _running(job_id: str) -> None:
     st.progress(min(1.0, job.fraction), text=waiting + eta)
     if job.figures:
         st.plotly_chart(
-            studio().comparison.training(job.figures, dark=is_dark()), width="stretch", theme=None, key=f"history-{job_id}",
-            alt="Training figures over the epochs so far",
+            studio().comparison.training(job.figures, dark=is_dark()), width="stretch", theme=None,
+            key=f"history-{job_id}", alt="Training figures over the epochs so far",
         )  # fmt: skip
     stopping = job.cancel_requested
     if st.button("Stopping…" if stopping else "Cancel", key=f"cancel-{job_id}", disabled=stopping):

@@ -40,6 +40,7 @@ def guard() -> None:
 def run(page: st.Page) -> None:
     """Draw the bar, then the page; what goes wrong for a reason is said in a sentence."""
     st.session_state["_shell"] = True
+    st.html("<style>.block-container {padding-top: 4rem; padding-bottom: 2rem}</style>")
     try:
         _bar()
         page.run()
@@ -74,7 +75,7 @@ def _bar() -> None:
 def _work() -> None:
     active = studio().work.active()
     if not active:
-        st.caption(":material/check_circle: No job is running · ε 0 spent (no formal privacy in this release)")
+        st.caption(":material/check_circle: No job is running")
         return
     job = active[-1]
     st.progress(min(1.0, job.fraction), text=f"{job.kind.capitalize()}: {job.message or 'waiting for the worker'}")
