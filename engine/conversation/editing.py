@@ -71,7 +71,13 @@ def edit(facts: Sequence[Fact], *, previous: CohortSpec | None, lexicon: Lexicon
         return Edit(None, warnings, new)
 
     shares = {(fact.column, fact.category): share_of(fact) for fact in proportions}
-    dropped = {name for fact in facts if isinstance(fact, Removal) for name in fact.columns}
+    removals = [fact for fact in facts if isinstance(fact, Removal)]
+    dropped, absent = _dropped(removals, previous)
+    if absent:
+        names = ", ".join(name.replace("_", " ") for name in absent)
+        warnings.append(Warning(code="invalid", message=f"There was no demand on {names} to drop."))
+    # "COPD instead of gout" says what goes; "COPD instead" replaces whatever disease there was.
+    instead = instead and not removals
     kept, kept_shares = _kept(previous, new, list(shares.values()), dropped, lexicon, instead)
     criteria = (*kept, *(criterion for found in new.values() for criterion in found))
     changes: dict[str, Any] = {
@@ -117,6 +123,18 @@ def _patients(counts: list[Count], before: int) -> tuple[int, Warning | None]:
             code="large", message=f"{wanted:,.0f} patients take a while to generate and export."
         )
     return int(wanted), None
+
+
+def _dropped(removals: list[Removal], previous: CohortSpec | None) -> tuple[set[str], list[str]]:
+    """The columns of ``previous`` to clear, and the names that it demands nothing of ("diabetes" clears its types)."""
+    demanded = {part.column for part in (*previous.criteria, *previous.shares)} if previous is not None else set()
+    dropped, absent = set(), []
+    for name in (name for fact in removals for name in fact.columns):
+        found = {name} & demanded or {column for column in demanded if column.startswith(f"{name}_")}
+        dropped |= found
+        if not found:
+            absent.append(name)
+    return dropped, absent
 
 
 def _demanded(fact: Fact) -> str:

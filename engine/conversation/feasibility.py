@@ -1,9 +1,10 @@
 """Whether a spec can be met at all: bounds of columns, contradictions, shares against criteria, nature."""
 
-from engine.cohort.conditions import compile_conditions, restrict
+from engine.cohort.conditions import bare_code, compile_conditions, in_code_range, restrict
 from engine.cohort.spec import CohortSpec, Criterion
 from engine.conversation.contract import Warning
 from engine.conversation.lexicon import Lexicon
+from engine.conversation.wording import phrase
 from engine.core.errors import UserError
 from engine.schema.table import Kind
 
@@ -11,8 +12,16 @@ from engine.schema.table import Kind
 def infeasibilities(spec: CohortSpec, lexicon: Lexicon) -> list[Warning]:
     """Why ``spec`` cannot be met; empty where nothing speaks against it. No patient's row is looked at."""
     schema = lexicon.schema
-    checked = tuple(criterion for criterion in spec.criteria if _is_checkable(criterion, lexicon))
-    problems = []
+    problems = [
+        Warning(code="infeasible", message=f"No record of this source has {phrase(criterion, schema)}.")
+        for criterion in spec.criteria
+        if _has_no_code(criterion, lexicon)
+    ]
+    checked = tuple(
+        criterion
+        for criterion in spec.criteria
+        if _is_checkable(criterion, lexicon) and not _has_no_code(criterion, lexicon)
+    )
     try:
         conditions = compile_conditions(CohortSpec(criteria=checked, shares=spec.shares), schema)
         for share in spec.shares:
@@ -23,6 +32,16 @@ def infeasibilities(spec: CohortSpec, lexicon: Lexicon) -> list[Warning]:
         problems.append(Warning(code="infeasible", message=str(error)))
     problems += _against_nature(spec, lexicon)
     return problems
+
+
+def _has_no_code(criterion: Criterion, lexicon: Lexicon) -> bool:
+    """Whether none of the source's codes is among those that the criterion asks for."""
+    known = lexicon.schema[criterion.column].categories or ()
+    prefixes, ranges = criterion.starts_with or (), criterion.between_codes or ()
+    if not known or not (prefixes or ranges):
+        return False
+    wanted = (code for code in map(bare_code, known) if code.startswith(prefixes) or not prefixes)
+    return not any(not ranges or any(in_code_range(code, *pair) for pair in ranges) for code in wanted)
 
 
 def _is_checkable(criterion: Criterion, lexicon: Lexicon) -> bool:
