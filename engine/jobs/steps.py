@@ -89,6 +89,8 @@ def train(job: JobRecord, /, *, workspace: Workspace, database: Database, progre
             generator.save(temporary)
             measured = {"model_bytes": folder_bytes(temporary), "peak_memory_mb": peak_megabytes()}
             write_json(temporary / FIT_REPORT, report.as_dict() | measured)
+    # Proves that what was saved can be read, and spares the first cohort the loading.
+    _generator(workspace, record.id)
     database.update_model(record.id, state=State.READY, report=read_json(folder / FIT_REPORT))
 
 
@@ -122,7 +124,8 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
     described = {"name": model.generator, "model": model.id, "options": model.options, "seed": model.seed}
     with published_files(workspace.cohort(record.id)) as temporary:
         write_table(temporary / "cohort.parquet", drawn.frame, schema)
-        write_json(temporary / "manifest.json", manifest(spec, source=source, generator=described, seed=spec.seed))
+        told = manifest(spec, source=source, generator=described, seed=spec.seed, notes=tuple(drawn.notes))
+        write_json(temporary / "manifest.json", told)
     database.update_cohort(
         record.id, state=State.READY, rows=len(drawn.frame), seconds=drawn.seconds, compliance=drawn.compliance,
         report=report,

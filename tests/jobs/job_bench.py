@@ -61,7 +61,7 @@ class Bench:
         self.supervisors.append(made)
         return made
 
-    def count(self, *, ticks: int = 20, seconds: float = 0.05) -> JobRecord:
+    def count(self, *, ticks: int = 20, seconds: float = 0.03) -> JobRecord:
         """Queue a job that counts."""
         payload = {"ticks": ticks, "seconds": seconds, "out": str(self.workspace.root / "out")}
         return self.queue.submit("count", payload, subject="subject")

@@ -51,9 +51,10 @@ def test_a_warm_worker_waits_for_work(bench: Bench) -> None:
     assert time.monotonic() - submitted < 2
 
 
-def test_the_watch_restarts_a_killed_worker_and_the_job_resumes(bench: Bench) -> None:
+def test_the_watch_restarts_a_killed_worker_and_the_job_resumes(bench: Bench, monkeypatch) -> None:
+    monkeypatch.setattr("engine.jobs.supervisor.WATCH_SECONDS", 0.3)
     supervisor = bench.supervisor()
-    job = bench.count(ticks=40, seconds=0.05)
+    job = bench.count(ticks=40, seconds=0.03)
     supervisor.watch()
     wait_for(lambda: len(bench.diary()) >= 5)
     os.kill(pid_of(supervisor), signal.SIGKILL)
@@ -94,7 +95,7 @@ def test_a_worker_that_cannot_start_is_told_and_tried_again_with_pauses(bench: B
 
 
 def test_stopping_the_dashboard_leaves_the_worker_at_work(bench: Bench) -> None:
-    job = bench.count(ticks=15, seconds=0.05)
+    job = bench.count(ticks=15, seconds=0.03)
     supervisor = bench.supervisor()
     supervisor.watch()
     wait_for(bench.diary)
@@ -106,7 +107,7 @@ def test_stopping_the_dashboard_leaves_the_worker_at_work(bench: Bench) -> None:
 
 
 def test_stopping_the_worker_too_gives_its_job_back(bench: Bench) -> None:
-    job = bench.count(ticks=60, seconds=0.05)
+    job = bench.count(ticks=60, seconds=0.03)
     supervisor = bench.supervisor()
     supervisor.ensure()
     wait_for(bench.diary)

@@ -12,7 +12,7 @@ from engine.storage.records import JobState
 
 
 def test_a_worker_takes_a_job_reports_and_ends_when_idle(bench: Bench) -> None:
-    job = bench.count(ticks=12, seconds=0.05)
+    job = bench.count(ticks=12, seconds=0.03)
     process = bench.worker("--idle-seconds", "0.3")
     assert process.wait(timeout=20) == 0
     done = bench.queue.job(job.id)
@@ -24,7 +24,7 @@ def test_a_worker_takes_a_job_reports_and_ends_when_idle(bench: Bench) -> None:
 
 
 def test_kill_nine_then_resume_from_the_checkpoint_at_once(bench: Bench) -> None:
-    job = bench.count(ticks=30, seconds=0.05)
+    job = bench.count(ticks=30, seconds=0.03)
     # With a lease of an hour, only the freed lock tells that the owner is dead.
     first = bench.worker(lease_seconds=3600)
     wait_for(lambda: len(bench.diary()) >= 10)
@@ -46,7 +46,7 @@ def test_kill_nine_then_resume_from_the_checkpoint_at_once(bench: Bench) -> None
 
 
 def test_killed_again_and_again_the_output_appears_once(bench: Bench) -> None:
-    job = bench.count(ticks=24, seconds=0.05)
+    job = bench.count(ticks=24, seconds=0.03)
     for goal in (4, 9, 14):
         process = bench.worker()
         wait_for(lambda goal=goal: len(bench.diary()) >= goal)
@@ -59,7 +59,7 @@ def test_killed_again_and_again_the_output_appears_once(bench: Bench) -> None:
 
 
 def test_sigterm_gives_the_job_back_and_the_next_worker_goes_on(bench: Bench) -> None:
-    job = bench.count(ticks=30, seconds=0.05)
+    job = bench.count(ticks=30, seconds=0.03)
     first = bench.worker()
     wait_for(lambda: len(bench.diary()) >= 5)
     first.send_signal(signal.SIGTERM)
@@ -72,7 +72,7 @@ def test_sigterm_gives_the_job_back_and_the_next_worker_goes_on(bench: Bench) ->
 
 
 def test_cancelling_ends_the_job_and_a_retry_continues_it(bench: Bench) -> None:
-    job = bench.count(ticks=40, seconds=0.05)
+    job = bench.count(ticks=40, seconds=0.03)
     bench.worker()
     wait_for(lambda: len(bench.diary()) >= 5)
     bench.queue.cancel(job.id)
@@ -87,7 +87,7 @@ def test_cancelling_ends_the_job_and_a_retry_continues_it(bench: Bench) -> None:
 
 
 def test_of_two_workers_the_second_ends_at_once(bench: Bench) -> None:
-    job = bench.count(ticks=20, seconds=0.05)
+    job = bench.count(ticks=20, seconds=0.03)
     first = bench.worker()
     wait_for(bench.diary)
     assert bench.worker().wait(timeout=10) == 0
