@@ -151,9 +151,7 @@ def add_intensive_care(rows: pd.DataFrame, folder: Mimic3Folder, tally: Tally) -
     hours.note = f"0 for {int(early.sum())} admissions whose patient was in intensive care before ADMITTIME."
     joined = rows.merge(stays, on="admission_id", how="left", validate="one_to_one")
     matched = int((joined["icu_stay_count"] > 0).sum())
-    tally.step(
-        "intensive care", rows_in=len(rows), rows_out=len(joined), note=f"{matched} admissions have an ICU stay"
-    )
+    tally.step("intensive care", rows_in=len(rows), rows_out=len(joined), note=f"{matched} admissions have an ICU stay")
     return joined
 
 
@@ -164,7 +162,7 @@ def without_unsaid(recorded: pd.Series) -> pd.Series:
 
 
 def group_ethnicity(recorded: pd.Series) -> pd.Series:
-    """WHITE, BLACK, HISPANIC, ASIAN or OTHER for each recorded ethnicity (upper case); missing where it was not said."""
+    """WHITE, BLACK, HISPANIC, ASIAN or OTHER for each ethnicity (upper case); missing where it was not said."""
     said = without_unsaid(recorded)
     return said.map({value: _ethnicity(value) for value in said.dropna().unique()})
 

@@ -56,9 +56,7 @@ def measured_items() -> list[MeasuredItem]:
 
 def _measured(concept: Concept) -> list[MeasuredItem]:
     low, high = concept.plausible or (None, None)
-    laboratory = [
-        MeasuredItem(concept.name, "LABEVENTS", item, low=low, high=high) for item in concept.mimic3.lab
-    ]
+    laboratory = [MeasuredItem(concept.name, "LABEVENTS", item, low=low, high=high) for item in concept.mimic3.lab]
     chart = [
         MeasuredItem(
             concept.name,

@@ -1,4 +1,4 @@
-"""Diagnosis codes of an admission: the first, its group and chapter, their number, and comorbidities from all of them."""
+"""Diagnosis codes of an admission: the first with group and chapter, their number, comorbidities from all of them."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ def add_diagnoses(rows: pd.DataFrame, folder: Mimic3Folder, *, flags: list[str],
     known = {code: icd9.chapter(code) for code in codes["code"].unique()}
     unknown = codes["code"].map(known).isna()
     tally.rows_read["DIAGNOSES_ICD"] = recorded
-    tally.unknown_codes.update(codes.loc[unknown, "code"].value_counts().to_dict())
+    tally.unknown_codes.update(codes.loc[unknown, "code"].tolist())
     tally.step(
         "diagnoses",
         rows_in=recorded,

@@ -6,6 +6,7 @@ the first value of each admission and item while they stream by, so memory grows
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from engine.core.progress import Part, Progress
@@ -61,7 +62,7 @@ class FirstValues:
         return list(dict.fromkeys(item.column for item in self.items))
 
     def column(self, name: str, admissions: pd.Series, *, tally: Tally | None = None) -> pd.Series:
-        """Values of the column in the order of ``admissions``; with ``tally``, its sources and conversions are booked."""
+        """Values in the order of ``admissions``; with ``tally``, the column's sources and conversions are booked."""
         rows = self.long.loc[self.long["concept"] == name]
         rows = rows.loc[rows["admission_id"].isin(admissions)]
         if tally is not None:
@@ -84,9 +85,7 @@ class FirstValues:
         return admissions.map(rows.set_index("admission_id")["seconds"]).astype("float64")
 
 
-def first_values(
-    folder: Mimic3Folder, items: list[MeasuredItem], *, tally: Tally, progress: Progress
-) -> FirstValues:
+def first_values(folder: Mimic3Folder, items: list[MeasuredItem], *, tally: Tally, progress: Progress) -> FirstValues:
     """First plausible value of every column of ``items`` in every admission.
 
     Needs the table ``stay`` of :func:`engine.preparation.admissions.read_stays`. Items of missing tables are left out;
@@ -158,18 +157,19 @@ def _reduce(
         "sum(blank) AS blank, sum(faulty) AS faulty, sum(outside) AS outside FROM reduced GROUP BY entry, other"
     )
     tally.rows_read[table] = int(counts["events"].sum())
-    matched = counts.loc[~counts["other"]]
-    for row in matched.itertuples(index=False):
-        tally.column(items[int(row.entry)].column).dropped_impossible += int(row.impossible)
-    used = int(matched["usable"].sum() - matched["impossible"].sum())
+    matched = counts.loc[~counts["other"].astype(bool)]
+    for entry, impossible in zip(matched["entry"].astype(int), matched["impossible"].astype(int), strict=True):
+        tally.column(items[entry].column).dropped_impossible += impossible
+    sums = {name: int(matched[name].sum()) for name in ("events", "usable", "impossible", "blank", "faulty", "outside")}
+    used = sums["usable"] - sums["impossible"]
     tally.step(
         table,
         rows_in=tally.rows_read[table],
         rows_out=used,
         note=(
-            f"{int(matched['events'].sum())} rows of {len({item.item for item in items if item.table == table})} items; "
-            f"left out: {int(matched['blank'].sum())} without a number, {int(matched['faulty'].sum())} marked as error, "
-            f"{int(matched['outside'].sum())} outside an admission, {int(matched['impossible'].sum())} impossible"
+            f"{sums['events']} rows of {len({item.item for item in items if item.table == table})} items; "
+            f"left out: {sums['blank']} without a number, {sums['faulty']} marked as error, "
+            f"{sums['outside']} outside an admission, {sums['impossible']} impossible"
         ),
     )
     # Row numbers of two tables mean nothing to each other: after the time, the table decides, then the row.
@@ -181,7 +181,7 @@ def _reduce(
 
 def _as_frame(items: list[MeasuredItem]) -> pd.DataFrame:
     return pd.DataFrame({
-        "entry": pd.array(range(len(items)), dtype="int32"),
+        "entry": np.arange(len(items), dtype="int32"),
         "concept": pd.array([item.column for item in items], dtype="object"),
         "source": pd.array([item.table for item in items], dtype="object"),
         "itemid": pd.array([item.item for item in items], dtype="int32"),

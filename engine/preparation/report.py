@@ -1,4 +1,4 @@
-"""What a preparation says about itself: what was read, joined, converted and dropped, with counts and no patient's cell."""
+"""What a preparation says about itself: read, joined, converted, dropped, in counts and with no patient's cell."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Drug classes of an admission, from PRESCRIPTIONS (by name) and the two INPUTEVENTS tables (by item number), and procedures.
+"""Drug classes of an admission, from PRESCRIPTIONS (by name) and the two INPUTEVENTS tables (by item), and procedures.
 
 A class is true where one of its drugs was ordered or given, false where orders of the admission are known and none is
 of the class, and missing where nothing is known: no order in PRESCRIPTIONS and nothing of the class among infusions.
@@ -167,7 +167,7 @@ def _sets(found: pd.DataFrame) -> dict[str, set[int]]:
 def add_procedures(
     rows: pd.DataFrame, folder: Mimic3Folder, *, flags: list[ProcedureFlag], tally: Tally
 ) -> pd.DataFrame:
-    """``rows`` with one boolean column for each procedure whose tables are there; not billed and not recorded is "no"."""
+    """``rows`` with one boolean column for each procedure whose tables are there; without a record it is "no"."""
     codes, items = _empty("icd9_code"), _empty("itemid")
     if folder.has("PROCEDURES_ICD"):
         codes = folder.frame(

@@ -9,7 +9,7 @@ OTHER = "OTHER"
 
 
 def with_schema(rows: pd.DataFrame, columns: list[Column], *, tally: Tally) -> tuple[pd.DataFrame, TableSchema]:
-    """The columns of ``columns`` that ``rows`` has, texts in their categories, numbers to their decimals, and the schema.
+    """The columns of ``columns`` that ``rows`` has, typed by category and decimals, and the schema.
 
     A text that is none of a column's listed categories becomes its "other" category where it has one; otherwise the
     category is added and the list is no longer public. Either way the report counts it.
@@ -30,7 +30,7 @@ def with_schema(rows: pd.DataFrame, columns: list[Column], *, tally: Tally) -> t
 
 
 def _categorised(values: pd.Series, column: Column, *, tally: Tally) -> tuple[pd.Series, Column]:
-    text = values.astype("object").where(values.notna() & (values.astype("string").str.strip() != ""), None)
+    text = values.astype("object").where(values.notna() & (values.astype("string").str.strip() != ""), float("nan"))
     present = sorted({str(value) for value in text.dropna().unique()})
     if column.categories is None:
         typed = pd.Series(pd.Categorical(text, categories=present), index=values.index)

@@ -151,7 +151,7 @@ class Mimic3Folder:
 
     def count(self, sql: str) -> int:
         """The single number that a query gives."""
-        return int(self.frame(sql).iat[0, 0])
+        return int(self.frame(sql).to_numpy()[0, 0])
 
     def _refusal(self, error: BaseException) -> DataError:
         text = str(error)
@@ -166,7 +166,10 @@ class Mimic3Folder:
             what = f"{name} has a {column.group(1)} that is not {kind.lower()}"
             remedy = "Download the file again from PhysioNet; the columns must be as published."
         elif isinstance(error, duckdb.OutOfMemoryException):
-            what, remedy = "the tables need more memory or disk than allowed", "Free disk space in the temporary folder."
+            what, remedy = (
+                "the tables need more memory or disk than allowed",
+                "Free disk space in the temporary folder.",
+            )
         else:
             what = f"{name} cannot be read ({type(error).__name__})"
             remedy = "Check that the file is complete and download it again if it is cut off."
@@ -184,7 +187,9 @@ def open_folder(path: Path, *, memory_limit: str = MEMORY_LIMIT, threads: int | 
     """
     path = Path(path)
     if not path.is_dir():
-        raise DataError(f"{path} is not a folder", remedy="Give the folder that holds ADMISSIONS.csv.gz and the others.")
+        raise DataError(
+            f"{path} is not a folder", remedy="Give the folder that holds ADMISSIONS.csv.gz and the others."
+        )
     found = _known_files(path)
     files = tuple(_table_file(table, found.get(table.name)) for table in TABLES)
     absent = [file.table.name for file in files if file.table.required and not file.present]
@@ -240,8 +245,7 @@ def _header(path: Path) -> tuple[str, ...]:
         DataError: the file is empty, damaged, not text, or names a column twice.
     """
     try:
-        opened = gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")
-        with opened as stream:
+        with gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb") as stream:
             line = stream.readline(1 << 16).decode("utf-8-sig")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(

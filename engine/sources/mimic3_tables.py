@@ -1,4 +1,4 @@
-"""The 26 tables of MIMIC-III: which of their columns preparation reads, their types, and what each table is good for."""
+"""The 26 tables of MIMIC-III: the columns that preparation reads, their types, and what each table is good for."""
 
 from dataclasses import dataclass
 
@@ -51,8 +51,18 @@ TABLES: tuple[Mimic3Table, ...] = (
         "ADMISSIONS",
         "one row per hospital admission: times, admission type, insurance, ethnicity, death, discharge destination",
         (
-            "SUBJECT_ID", "HADM_ID", "ADMITTIME", "DISCHTIME", "ADMISSION_TYPE", "ADMISSION_LOCATION",
-            "DISCHARGE_LOCATION", "INSURANCE", "LANGUAGE", "MARITAL_STATUS", "ETHNICITY", "HOSPITAL_EXPIRE_FLAG",
+            "SUBJECT_ID",
+            "HADM_ID",
+            "ADMITTIME",
+            "DISCHTIME",
+            "ADMISSION_TYPE",
+            "ADMISSION_LOCATION",
+            "DISCHARGE_LOCATION",
+            "INSURANCE",
+            "LANGUAGE",
+            "MARITAL_STATUS",
+            "ETHNICITY",
+            "HOSPITAL_EXPIRE_FLAG",
         ),
         required=True,
     ),
@@ -74,8 +84,14 @@ TABLES: tuple[Mimic3Table, ...] = (
     Mimic3Table("D_ICD_PROCEDURES", _NOTHING),
     Mimic3Table("D_ITEMS", _NOTHING),
     Mimic3Table("D_LABITEMS", _NOTHING),
-    Mimic3Table("ICUSTAYS", "intensive care: days, number of stays, first unit", ("HADM_ID", "FIRST_CAREUNIT", "INTIME", "OUTTIME")),
-    Mimic3Table("INPUTEVENTS_CV", "drugs given in intensive care before 2008 (CareVue)", ("HADM_ID", "ITEMID", "AMOUNT", "RATE")),
+    Mimic3Table(
+        "ICUSTAYS",
+        "intensive care: days, number of stays, first unit",
+        ("HADM_ID", "FIRST_CAREUNIT", "INTIME", "OUTTIME"),
+    ),
+    Mimic3Table(
+        "INPUTEVENTS_CV", "drugs given in intensive care before 2008 (CareVue)", ("HADM_ID", "ITEMID", "AMOUNT", "RATE")
+    ),
     Mimic3Table(
         "INPUTEVENTS_MV",
         "drugs given in intensive care since 2008 (MetaVision)",
@@ -99,5 +115,5 @@ TABLES: tuple[Mimic3Table, ...] = (
     Mimic3Table("PROCEDURES_ICD", "ventilation from billed procedure codes", ("HADM_ID", "ICD9_CODE")),
     Mimic3Table("SERVICES", _NOTHING),
     Mimic3Table("TRANSFERS", _NOTHING),
-)  # fmt: skip
+)
 """In the order of the official distribution."""

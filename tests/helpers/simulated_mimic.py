@@ -16,7 +16,14 @@ import pyarrow as pa
 import pyarrow.csv
 
 from engine.sources.mimic3_tables import TABLES
-from tests.helpers.simulated_items import Item, chart_items, drug_names, infusion_items, laboratory_items, procedure_codes
+from tests.helpers.simulated_items import (
+    Item,
+    chart_items,
+    drug_names,
+    infusion_items,
+    laboratory_items,
+    procedure_codes,
+)
 from tests.helpers.simulated_values import (
     DIAGNOSES,
     DRUG_REASONS,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.helpers.simulated_mimic import Tables, write_folder
 
 from engine.core.errors import Cancelled, DataError
 from engine.core.progress import Silent
@@ -13,6 +12,7 @@ from engine.preparation.concepts import measured_items
 from engine.preparation.pipeline import PreparedTable, prepare_mimic3
 from engine.schema.catalogue import catalogue
 from engine.schema.table import Role
+from tests.helpers.simulated_mimic import Tables, write_folder
 
 FIRST, SECOND = 100_001, 100_002
 LAB = {name: catalogue().concept(name).mimic3.lab for name in ("hemoglobin", "platelets", "glucose")}
@@ -38,7 +38,9 @@ def forget(tables: Tables, admission: int, *columns: str) -> None:
     subject = tables["ADMISSIONS"].set_index("HADM_ID").at[admission, "SUBJECT_ID"]
     for name in ("LABEVENTS", "CHARTEVENTS"):
         events = tables[name]
-        tables[name] = events.loc[~(events["ITEMID"].isin(items) & (events["SUBJECT_ID"] == subject))].reset_index(drop=True)
+        tables[name] = events.loc[~(events["ITEMID"].isin(items) & (events["SUBJECT_ID"] == subject))].reset_index(
+            drop=True
+        )
 
 
 def measure(tables: Tables, table: str, admission: int, item: int, value: float, *, hours: float, **more) -> None:
@@ -89,7 +91,9 @@ def test_bounds_and_listed_categories_are_public_and_codes_come_from_the_data(pl
     assert prepared.schema["sex"].categories_are_public
     assert "NEWBORN" in (prepared.schema["admission_type"].categories or ())
     assert not prepared.schema["primary_icd9_code"].categories_are_public
-    assert set(prepared.table["primary_icd9_code"].dropna()) == set(prepared.schema["primary_icd9_code"].categories or ())
+    assert set(prepared.table["primary_icd9_code"].dropna()) == set(
+        prepared.schema["primary_icd9_code"].categories or ()
+    )
     assert len(prepared.schema["primary_icd9_chapter"].categories or ()) == 19
 
 
@@ -124,7 +128,11 @@ def test_the_report_counts_what_was_read_and_is_json(plain, tmp_path):
     ("missing", "absent", "kept"),
     [
         ("ICUSTAYS", {"icu_days", "icu_stay_count", "hours_to_icu", "first_care_unit"}, {"hemoglobin"}),
-        ("DIAGNOSES_ICD", {"primary_icd9_code", "primary_icd9_chapter", "icd9_code_count", "diabetes", "sepsis"}, {"insulin"}),
+        (
+            "DIAGNOSES_ICD",
+            {"primary_icd9_code", "primary_icd9_chapter", "icd9_code_count", "diabetes", "sepsis"},
+            {"insulin"},
+        ),
         ("PRESCRIPTIONS", {"insulin", "statin", "vasopressor"}, {"diabetes"}),
         ("CHARTEVENTS", {"heart_rate", "weight_kg", "height_cm", "bmi", "gcs_total"}, {"hemoglobin", "glucose"}),
         ("LABEVENTS", {"albumin", "lactate"}, {"hemoglobin", "heart_rate"}),
@@ -266,7 +274,7 @@ def test_an_impossible_body_mass_index_is_dropped(tmp_path):
         measure(tables, "CHARTEVENTS", FIRST, chart_item("weight_kg"), 108, hours=1, ERROR=0)
 
     prepared = planted(tmp_path, edit)
-    assert 108 / 0.66**2 == pytest.approx(248, abs=0.1)  # the figure of the original study
+    assert pytest.approx(248, abs=0.1) == 108 / 0.66**2  # the figure of the original study
     assert pd.isna(row(prepared, FIRST)["bmi"])
     assert prepared.report.column("bmi").dropped_impossible == 1
 
@@ -301,7 +309,9 @@ def test_codes_give_chapter_group_number_and_comorbidities(tmp_path):
         codes = tables["DIAGNOSES_ICD"]
         subject = codes.loc[codes["HADM_ID"] == FIRST, "SUBJECT_ID"].iat[0]
         kept = codes.loc[~codes["HADM_ID"].isin([FIRST, SECOND])]
-        new = pd.DataFrame({"SUBJECT_ID": subject, "HADM_ID": FIRST, "SEQ_NUM": [2, 1, 3], "ICD9_CODE": ["250.02", " 0389", "E8788"]})
+        new = pd.DataFrame(
+            {"SUBJECT_ID": subject, "HADM_ID": FIRST, "SEQ_NUM": [2, 1, 3], "ICD9_CODE": ["250.02", " 0389", "E8788"]}
+        )
         tables["DIAGNOSES_ICD"] = pd.concat([kept, new.assign(ROW_ID=[9001, 9002, 9003])], ignore_index=True)
 
     prepared = planted(tmp_path, edit)
