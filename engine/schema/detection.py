@@ -128,9 +128,10 @@ def is_coded(name: str, found: Counts) -> bool:
 
 def free_text(values: pd.Series, found: Counts) -> str:
     """Why a text column cannot be learned as categories; empty when it can."""
-    lengths = values.dropna().astype(str).str.len()
-    if len(lengths) and float(lengths.mean()) > _FREE_TEXT_LENGTH and found.distinct > 0.2 * found.present:
-        return "Free text: left out, since a generator would repeat patients' own words."
+    if found.distinct > 0.2 * found.present:
+        lengths = [len(str(value)) for value in values.dropna().unique()]
+        if float(np.mean(lengths)) > _FREE_TEXT_LENGTH:
+            return "Free text: left out, since a generator would repeat patients' own words."
     if found.nearly_unique:
         return (
             f"{found.distinct} different values in {found.present} rows: left out, "

@@ -192,7 +192,7 @@ def _with_values(column: Column, values: pd.Series) -> Column:
     Raises:
         DataError: values are not of the column's kind.
     """
-    typed = conform(pd.DataFrame({column.name: values}), TableSchema(columns=(column,)))[column.name]
+    typed = _distinct_typed(column, values)
     if column.kind is Kind.CATEGORICAL:
         categories = tuple(sorted((str(value) for value in typed.dropna().unique()), key=_natural))
         if len(categories) > detection.MOST_CATEGORIES:
@@ -212,6 +212,18 @@ def _with_values(column: Column, values: pd.Series) -> Column:
     if column.kind is Kind.NUMERIC:
         changes["decimals"] = decimals(values)
     return column.model_copy(update=changes)
+
+
+def _distinct_typed(column: Column, values: pd.Series) -> pd.Series:
+    """The distinct present values in the column's type; bounds and categories need no more."""
+    schema = TableSchema(columns=(column,))
+    present = values.dropna()
+    few = pd.Series(present.unique() if present.dtype != object else present.drop_duplicates().to_numpy())
+    try:
+        return conform(pd.DataFrame({column.name: few}), schema)[column.name]
+    except DataError:
+        # The message must count rows and name the first, so the whole column says it.
+        return conform(pd.DataFrame({column.name: values}), schema)[column.name]
 
 
 def _natural(text: str) -> list[tuple[int, int | str]]:

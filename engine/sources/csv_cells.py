@@ -81,12 +81,13 @@ class Cells:
         """Rewrite ``columns`` in place; returns the interpretation completed with what was found, and the notes."""
         for position, column in enumerate(columns):
             self._clean(position, column)
-        marks = [number_marks(self._without_words(column)) for column in columns]
+        cores = [self._without_words(column) for column in columns]
+        marks = [number_marks(core) for core in cores]
         if self._guess:
             self._decimal = self._decide_decimal(marks)
-            self._order = self._decide_order(columns)
+            self._order = self._decide_order(cores)
         for position, column in enumerate(columns):
-            self._read(position, column, marks[position])
+            self._read(position, column, cores[position], marks[position])
         found = self._given.model_copy(
             update={
                 "decimal_mark": self._decimal,
@@ -120,7 +121,8 @@ class Cells:
 
     def _without_words(self, column: TextColumn) -> pa.Array:
         values = column.present()
-        return values.filter(pc.invert(self._words(values))) if len(values) else values
+        words = self._words(values)
+        return values.filter(pc.invert(words)) if pc.any(words).as_py() else values
 
     def _decide_decimal(self, marks: list[NumberMarks]) -> str:
         comma, point = sum(mark.comma for mark in marks), sum(mark.point for mark in marks)
@@ -128,11 +130,10 @@ class Cells:
             return "," if comma > point else "."
         return "," if any(mark.unsure == "," for mark in marks) and self._given.delimiter == ";" else "."
 
-    def _decide_order(self, columns: list[TextColumn]) -> DateOrder:
+    def _decide_order(self, cores: list[pa.Array]) -> DateOrder:
         """Day or month first, as the columns that tell show; otherwise as is usual beside the file's other marks."""
         order: DateOrder = "year first"
-        for column in columns:
-            core = self._without_words(column)
+        for core in cores:
             if not looks_like_dates(core):
                 continue
             dates = rewrite_dates(core, prefer=None)
@@ -143,13 +144,12 @@ class Cells:
                 order = "day first" if european else "month first"
         return order
 
-    def _read(self, position: int, column: TextColumn, mark: NumberMarks) -> None:
+    def _read(self, position: int, column: TextColumn, core: pa.Array, mark: NumberMarks) -> None:
         present = column.present()
         if not len(present):
             self._found["empty"].append((position, len(column.indices), 0))
             return
         self._look_at(position, column)
-        core = self._without_words(column)
         worded = len(core) < len(present)
         kind = "text"
         if len(core):

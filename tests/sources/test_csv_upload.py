@@ -171,13 +171,15 @@ ACCEPTED = {
     "date 9999": ("d,n\n2020-12-31,1\n9999-12-31,2\n", {"d": ["2020-12-31", None], "n": ["1", "2"]},
                   "after 2261", {}),
     "impossible date": (
-        "d,n\n" + "2020-12-31,1\n" * 30 + "2021-02-30,2\n", {"d": ["2020-12-31"] * 30 + [None], "n": ["1"] * 30 + ["2"]},
+        "d,n\n" + "2020-12-31,1\n" * 30 + "2021-02-30,2\n",
+        {"d": ["2020-12-31"] * 30 + [None], "n": ["1"] * 30 + ["2"]},
         "1 cells are no day of the calendar (first in row 32)", {},
     ),
     "many impossible dates": ("d,n\n2021-02-30,1\n2021-02-28,2\n", {"d": ["2021-02-30", "2021-02-28"], "n": ["1", "2"]},
                               "read as text", {}),
     "date with and without time": (
-        "d,n\n2021-02-28,1\n2021-02-28 7:05,2\n", {"d": ["2021-02-28 00:00:00", "2021-02-28 07:05:00"], "n": ["1", "2"]},
+        "d,n\n2021-02-28,1\n2021-02-28 7:05,2\n",
+        {"d": ["2021-02-28 00:00:00", "2021-02-28 07:05:00"], "n": ["1", "2"]},
         "one form", {},
     ),
     "time zones": (
@@ -256,7 +258,7 @@ def test_refused_with_place_and_remedy_and_no_cell(case, tmp_path):
 
 
 def test_a_message_names_the_file(tmp_path):
-    with pytest.raises(DataError, match="patients.csv, row 2"):
+    with pytest.raises(DataError, match=r"patients\.csv, row 2"):
         read(tmp_path, 'a,b\n1,"x\n', name="patients.csv")
     with pytest.raises(DataError, match="cannot be opened"):
         read_csv(tmp_path / "absent")
