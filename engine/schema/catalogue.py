@@ -168,7 +168,7 @@ class Catalogue:
         """
         concept = self.concept(name)
         wanted = unit_key(unit)
-        if concept.unit is not None and unit_key(concept.unit) == wanted:
+        if unit_key(concept.unit or "") == wanted:
             return value
         for known, conversion in concept.units.items():
             if unit_key(known) == wanted:
@@ -196,21 +196,54 @@ def normalised(text: str) -> str:
 
 
 def unit_key(unit: str) -> str:
-    """A unit's spelling without the differences that mean nothing (``µ``/``u``, ``K/uL`` = ``10^9/L``)."""
-    key = unit.strip().lower().replace("μ", "u").replace("µ", "u").replace("²", "2").replace(" ", "").replace("^", "")
+    """A unit's spelling without the differences that mean nothing (``µ``/``u``/``mc``, ``K/uL`` = ``10^9/L``)."""
+    key = unit.lower().translate(_SIGNS).removeprefix("degrees").removeprefix("degree").removeprefix("deg")
+    key = key.removeprefix("x") if key.startswith("x10") else key
+    key = key.replace("mcmol", "umol").replace("mcg", "ug").replace("mcl", "ul")
     return _SAME_UNITS.get(key, key)
 
 
+_SIGNS = str.maketrans(
+    {"μ": "u", "µ": "u", "×": "x", "²": "2", "³": "3", "⁶": "6", "⁹": "9", " ": "", "^": "", "*": "", ".": ""}
+)
+_SPELLINGS = {
+    "%": "percent g/100g",
+    "10^9/L": "K/uL K/mm3 10e9/L 10^3/uL 10e3/uL 10^3/mm3 thou/uL thousand/uL thousand/mm3 /nL",
+    "10^12/L": "M/uL M/mm3 10e12/L 10^6/uL 10e6/uL 10^6/mm3 million/uL million/mm3",
+    # Trials write cells/ml where counts per microlitre are meant; per millilitre no patient would be alive.
+    "cells/uL": "/uL /mm3 cells/mm3 cells/cumm cells/ml",
+    "g/dL": "gm/dL g/100ml gm/100ml g% gm%",
+    "U/L": "IU/L units/L",
+    "mIU/L": "uIU/mL uU/mL mU/L",
+    "ng/mL": "ug/L",
+    "ng/L": "pg/mL",
+    "mmHg": "torr",
+    "/min": "bpm beats/min beatsperminute breaths/min breathsperminute insp/min perminute 1/min",
+    "°C": "C celsius",
+    "°F": "F fahrenheit",
+    "s": "sec secs second seconds",
+    "minutes": "min mins minute",
+    "h": "hours hour hrs hr",
+    "days": "day d",
+    "weeks": "week wk wks",
+    "months": "month mo mos",
+    "years": "year yrs yr y",
+    "kg": "kgs kilo kilos kilogram kilograms",
+    "g": "gram grams",
+    "lb": "lbs pound pounds",
+    "oz": "ounce ounces",
+    "stone": "stones st",
+    "inch": "inches in",
+    "ft": "feet foot",
+    "cm": "centimeter centimeters centimetre centimetres",
+    "mm": "millimeter millimeters millimetre millimetres",
+    "m": "meter meters metre metres",
+}
+"""One spelling of a unit → the others that people and databases write."""
+
+_SAME_UNITS: dict[str, str] = {}
+_SAME_UNITS.update({unit_key(other): unit_key(unit) for unit, others in _SPELLINGS.items() for other in others.split()})
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_SAME_UNITS = {
-    "k/ul": "109/l", "k/mm3": "109/l", "x109/l": "109/l", "103/ul": "109/l", "thousand/ul": "109/l", "g/l.": "g/l",
-    "percent": "%", "cells/mm3": "cells/ul", "/ul": "cells/ul", "/mm3": "cells/ul", "cells/ml": "cells/ul",
-    "meq/l": "meq/l", "iu/l": "iu/l", "hours": "h", "hour": "h", "hrs": "h", "hr": "h", "day": "days", "d": "days",
-    "week": "weeks", "month": "months", "year": "years", "yrs": "years", "lbs": "lb", "pounds": "lb", "pound": "lb",
-    "kgs": "kg", "kilograms": "kg", "inches": "inch", "in": "inch", "centimeters": "cm", "centimetres": "cm",
-    "meters": "m", "metres": "m", "feet": "ft", "foot": "ft", "degreesf": "°f", "f": "°f", "c": "°c",
-    "beats/min": "bpm", "beatsperminute": "bpm",
-}  # fmt: skip
 
 
 def _names(concept: Concept) -> tuple[str, ...]:

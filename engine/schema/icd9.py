@@ -3,6 +3,7 @@
 The ranges are in ``assets/icd9.yaml``, the comorbidity definitions with their source in ``assets/comorbidities.yaml``.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,8 @@ import yaml
 
 from engine.core.errors import UserError
 from engine.core.workspace import ASSETS
+
+_CODE = re.compile(r"[0-9]{3,5}|V[0-9]{2,4}|E[0-9]{3,4}")
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,9 @@ def block(code: str) -> Block | None:
 
     A category inside a chapter but between its groups (ICD-9-CM leaves numbers free) belongs to no group.
     """
-    key = category(code)
-    digits = key[1:] if key[:1] in "VE" else key
-    if len(key) < (4 if key.startswith("E") else 3) or not digits.isdigit():
+    if not _CODE.fullmatch(normalised(code)):
         return None
+    key = category(code)
     return next((one for one in blocks() if len(one.first) == len(key) and one.first <= key <= one.last), None)
 
 

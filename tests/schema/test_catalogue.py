@@ -9,7 +9,7 @@ import pytest
 
 from engine.core.errors import UserError
 from engine.schema import icd9
-from engine.schema.catalogue import Concept, catalogue, normalised
+from engine.schema.catalogue import Concept, Conversion, catalogue, normalised, unit_key
 from engine.schema.table import Kind, Role
 
 ORIGINAL_STUDY = {
@@ -75,6 +75,79 @@ def test_keys_are_never_features() -> None:
 def test_every_comorbidity_of_the_catalogue_is_defined_by_codes() -> None:
     flags = {concept.name for concept in catalogue().concepts if concept.mimic3.comorbidity}
     assert flags == set(icd9.comorbidity_names())
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("white_cell_count", "×10⁹/L"),
+        ("white_cell_count", "x10^3/µL"),
+        ("white_cell_count", "thousand/mm3"),
+        ("red_cell_count", "10^6/uL"),
+        ("hemoglobin", "gm/dL"),
+        ("alt", "IU/L"),
+        ("tsh", "µIU/mL"),
+        ("ptt", "sec."),
+        ("temperature_c", "degrees C"),
+        ("systolic_bp", "mm Hg"),
+        ("respiratory_rate", "breaths/min"),
+        ("age_years", "y"),
+        ("bmi", "kg/m^2"),
+        ("inr", ""),
+    ],
+)
+def test_spellings_of_the_concepts_own_unit_leave_the_value(name: str, unit: str) -> None:
+    assert catalogue().convert(name, 8, unit) == 8
+
+
+def test_no_spelling_belongs_to_two_units_of_one_concept() -> None:
+    for concept in catalogue().concepts:
+        keys = [unit_key(unit) for unit, how in concept.units.items() if how != Conversion()]
+        keys += [unit_key(concept.unit)] if concept.unit else []
+        assert len(keys) == len(set(keys)), concept.name
+
+
+def test_every_loinc_has_its_check_digit_and_its_own_concept() -> None:
+    codes = {concept.name: concept.loinc for concept in catalogue().concepts if concept.loinc}
+    assert len(set(codes.values())) == len(codes)
+    for name, code in codes.items():
+        body, digit = code.split("-")
+        products = [int(sign) * (2 - place % 2) for place, sign in enumerate(reversed(body))]
+        total = sum(product // 10 + product % 10 for product in products)
+        assert (total + int(digit)) % 10 == 0, f"{name}: {code}"
+
+
+def test_every_measured_number_has_a_plausible_range_and_a_group() -> None:
+    for concept in catalogue().concepts:
+        assert concept.group
+        if concept.mimic3.lab or concept.mimic3.chart:
+            assert concept.plausible is not None, concept.name
+            assert concept.plausible[0] < concept.plausible[1]
+
+
+def test_a_chart_items_conversion_is_that_of_its_unit() -> None:
+    for concept in catalogue().concepts:
+        for item in concept.mimic3.chart:
+            unit = item.unit or concept.unit or ""
+            known = catalogue().convert(concept.name, 100, unit)
+            assert item.apply(100) == pytest.approx(known), f"{concept.name}: {item.item}"
+
+
+@pytest.mark.shared
+def test_the_demos_values_are_plausible(shared: Path) -> None:
+    ranges = {item: one for one in catalogue().concepts for item in one.mimic3.lab}
+    values, outside = Counter[str](), Counter[str]()
+    with gzip.open(shared / "data" / "mimic3-demo" / "LABEVENTS.csv.gz", "rt", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            concept = ranges.get(int(row["ITEMID"]))
+            if concept is None or concept.plausible is None or not row["VALUENUM"]:
+                continue
+            low, high = concept.plausible
+            values[concept.name] += 1
+            outside[concept.name] += not low <= float(row["VALUENUM"]) <= high
+    assert sum(values.values()) > 30_000
+    assert sum(outside.values()) <= 5
+    assert all(outside[name] <= max(1, 0.002 * count) for name, count in values.items())
 
 
 @pytest.mark.shared

@@ -27,7 +27,9 @@ def test_a_code_belongs_to_its_chapter_and_group(code: str, chapter: str, group:
     assert str(icd9.group(code)).startswith(group)
 
 
-@pytest.mark.parametrize("code", ["", "XYZ", "25", "E87", "V", "I10", "E11.9"])
+@pytest.mark.parametrize(
+    "code", ["", "XYZ", "25", "E87", "V", "I10", "E11.9", "250AB", "2500000", "V45821", "E87981", "-250"]
+)
 def test_what_is_no_code_has_no_chapter(code: str) -> None:
     assert icd9.chapter(code) is None
 
