@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-if "_shell" not in st.session_state:
-    st.switch_page("streamlit_app.py")
+from pages.components.entry import through_shell
+
+through_shell("pages/compare.py")
 
 from pages.components import comparison, progress
 from pages.components.state import cohort_id, studio

@@ -3,8 +3,9 @@
 import pandas as pd
 import streamlit as st
 
-if "_shell" not in st.session_state:
-    st.switch_page("streamlit_app.py")
+from pages.components.entry import through_shell
+
+through_shell("pages/data.py")
 
 from pages.components import preparation, progress
 from pages.components.state import dataset_id, is_dark, studio

@@ -4,8 +4,9 @@ from functools import partial
 
 import streamlit as st
 
-if "_shell" not in st.session_state:
-    st.switch_page("streamlit_app.py")
+from pages.components.entry import through_shell
+
+through_shell("pages/export.py")
 
 from pages.components import preparation
 from pages.components.state import cohort_id, studio

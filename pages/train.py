@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-if "_shell" not in st.session_state:
-    st.switch_page("streamlit_app.py")
+from pages.components.entry import through_shell
+
+through_shell("pages/train.py")
 
 from pages.components import progress
 from pages.components.state import dataset_id, studio

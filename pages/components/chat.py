@@ -51,11 +51,12 @@ def _answer(number: int, entry: dict, schema: TableSchema) -> None:
             st.caption(f"Source: {source.title}, {source.section}")
     if turn.spec is not None:
         st.text(studio().cohorts.sentence(turn.spec, schema))
-    for part in turn.understood:
-        note = f" ({part.note})" if part.note else ""
-        st.badge(_plain(f"{part.text} → {part.meaning}{note}"), icon=":material/check:", color="green")
-    for words in turn.not_understood:
-        st.badge(f"not understood: {_plain(words)}", icon=":material/help:", color="orange")
+    with st.container(horizontal=True, gap="small"):
+        for part in turn.understood:
+            note = f" ({part.note})" if part.note else ""
+            st.badge(_plain(f"{part.text} → {part.meaning}{note}"), icon=":material/check:", color="green")
+        for words in turn.not_understood:
+            st.badge(f"not understood: {_plain(words)}", icon=":material/help:", color="orange")
     for warning in turn.warnings:
         st.warning(_plain(warning.message), icon=":material/warning:")
     if turn.spec is None:

@@ -5,6 +5,7 @@ import ipaddress
 import streamlit as st
 
 from engine.core.errors import CohortStudioError
+from pages.components.entry import wanted
 from pages.components.state import studio, take_choice
 
 
@@ -41,6 +42,8 @@ def run(page: st.Page) -> None:
     """Draw the bar, then the page; what goes wrong for a reason is said in a sentence."""
     st.session_state["_shell"] = True
     st.html("<style>.block-container {padding-top: 4rem; padding-bottom: 2rem}</style>")
+    if (asked := wanted()) is not None:
+        st.switch_page(asked)
     try:
         _bar()
         page.run()
