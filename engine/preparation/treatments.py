@@ -13,6 +13,7 @@ import pandas as pd
 from engine.preparation.report import Tally
 from engine.sources.mimic3 import Mimic3Folder
 
+_LOCAL = re.compile(r"flush|ophth|\botic\b|topical|ointment|cream\b|lidocaine|bupivacaine")
 INFUSION_TABLES = ("INPUTEVENTS_CV", "INPUTEVENTS_MV")
 
 
@@ -38,9 +39,10 @@ class DrugClass:
     def matches(self, drug: str) -> bool:
         """Whether a drug's name (any case) contains a word that begins with one of the class's names.
 
-        Flushes keep a line open and treat nobody: heparin flushes would make almost every patient anticoagulated.
+        Flushes keep a line open and treat nobody: heparin flushes would make almost every patient anticoagulated. Drops,
+        ointments and local anaesthetics act where they are put: epinephrine in lidocaine is no vasopressor.
         """
-        return "flush" not in drug.lower() and self._words.search(drug.lower()) is not None
+        return _LOCAL.search(drug.lower()) is None and self._words.search(drug.lower()) is not None
 
     @cached_property
     def _words(self) -> re.Pattern[str]:
