@@ -24,6 +24,8 @@ _DIGITS_E_DIGITS = r"^\d+[eE]\d+$"
 _FLOATING = r"\.|[eE][+-]"
 _TOO_LONG = r"^[+-]?\d{16,}"
 _PRECISE = 2.0**53
+_PART = 200_000
+"""Values that become Python objects at a time."""
 
 
 class TextKind(StrEnum):
@@ -71,7 +73,9 @@ def some(values: pa.Array, pattern: str) -> bool:
 
 def to_floats(values: pa.Array) -> np.ndarray:
     """Values that all match :data:`NUMBER`, as float64."""
-    return np.array([float(value) for value in values.to_pylist()], dtype=np.float64)
+    if some(values, r"^\+"):
+        values = pc.utf8_ltrim(values, characters="+")
+    return pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False)
 
 
 def decide(values: pa.Array) -> TextVerdict:
@@ -106,14 +110,18 @@ def _decide_digits(values: pa.Array) -> TextVerdict:
     whole = bool((numbers % 1 == 0).all()) and bool((np.abs(numbers) < _PRECISE).all())
     if not whole:
         return TextVerdict(TextKind.NUMERIC)
-    if len({*numbers.tolist()} - {0.0, 1.0}) == 0 and len(np.unique(numbers)) == 2:
+    if len(numbers) < 100 and set(numbers.tolist()) == {0.0, 1.0}:
         return TextVerdict(TextKind.BOOLEAN)
     return TextVerdict(TextKind.INTEGER)
 
 
 def parse_dates(values: pa.Array) -> pd.Series:
     """Dates in ISO form as datetime64; NaT where there is no such day or the year lies outside 1678-2261."""
-    return pd.Series(pd.to_datetime(pd.Series(values.to_pylist(), dtype=object), format="ISO8601", errors="coerce"))
+    parts = [
+        pd.to_datetime(values.slice(start, _PART).to_pandas(), format="ISO8601", errors="coerce")
+        for start in range(0, max(len(values), 1), _PART)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def decimals(values: pd.Series) -> int | None:

@@ -43,7 +43,12 @@ class TextColumn:
         encoded = pc.dictionary_encode(cells.combine_chunks())
         if isinstance(encoded, pa.ChunkedArray):
             encoded = encoded.combine_chunks()
-        return cls(encoded.indices, encoded.dictionary)
+        indices = encoded.indices
+        if len(encoded.dictionary) <= 127:
+            # Most clinical columns hold few values: one byte a row keeps a wide file small.
+            indices = indices.cast(pa.int8())
+        pa.default_memory_pool().release_unused()
+        return cls(indices, encoded.dictionary)
 
     def counts(self) -> np.ndarray:
         """Rows of each distinct value."""
@@ -87,7 +92,8 @@ class Cells:
             self._decimal = self._decide_decimal(marks)
             self._order = self._decide_order(cores)
         for position, column in enumerate(columns):
-            self._read(position, column, cores[position], marks[position])
+            core, cores[position] = cores[position], None
+            self._read(position, column, core, marks[position])
         found = self._given.model_copy(
             update={
                 "decimal_mark": self._decimal,

@@ -6,7 +6,7 @@ from typing import Literal
 import pandas as pd
 import pyarrow as pa
 
-from engine.schema.text_values import ISO_DATE, ISO_DATE_TIME, NUMBER, every, pc, some
+from engine.schema.text_values import ISO_DATE, ISO_DATE_TIME, NUMBER, every, parse_dates, pc, some
 
 DateOrder = Literal["year first", "day first", "month first"]
 _SHAPE = r"^[+-]?\d[\d.,' \x{00a0}\x{202f}]*([eE][+-]?\d+)?$|^[+-]?[.,]\d+$"
@@ -94,7 +94,8 @@ class Dates:
 
 def looks_like_dates(values: pa.Array) -> bool:
     """Whether most distinct values have the shape of a date."""
-    if not len(values):
+    if not len(values) or not pc.match_substring_regex(values[:1], _ANY_DATE)[0].as_py():
+        # A look at one value spares most columns the rest; a column that begins otherwise stays text.
         return False
     share = pc.mean(pc.cast(pc.match_substring_regex(values, _ANY_DATE), pa.float64())).as_py()
     return share is not None and share >= 0.9
@@ -107,6 +108,8 @@ def rewrite_dates(values: pa.Array, *, prefer: DateOrder | None) -> Dates | None
         values: distinct values, none missing.
         prefer: the order of day and month where the column itself does not tell.
     """
+    if every(values, ISO_DATE) or every(values, ISO_DATE_TIME):
+        return _already_iso(values)
     text = pd.Series(values.to_pylist(), dtype="object")
     order: DateOrder = "year first"
     unsure = False
@@ -134,9 +137,24 @@ def rewrite_dates(values: pa.Array, *, prefer: DateOrder | None) -> Dates | None
     return None
 
 
+def _already_iso(values: pa.Array) -> Dates:
+    missing = parse_dates(values).isna().to_numpy()
+    year = pc.cast(pc.utf8_slice_codeunits(values, 0, 4), pa.int32()).to_numpy(zero_copy_only=False)
+    outside = (year < FIRST_YEAR) | (year > LAST_YEAR)
+    kept = pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), values) if missing.any() else values
+    return Dates(
+        values=kept,
+        order="year first",
+        unsure=False,
+        changed=False,
+        bad=pa.array(missing & ~outside),
+        far=pa.array(missing & outside),
+        had_zone=False,
+    )
+
+
 def _assemble(values: pa.Array, parts: pd.DataFrame, order: DateOrder, unsure: bool) -> Dates:
     timed = bool(parts["time"].notna().any())
-    uniform = every(values, ISO_DATE_TIME) or every(values, ISO_DATE)
     year = parts["year"].astype(int)
     written = (
         parts["year"].astype(str)
@@ -159,16 +177,12 @@ def _assemble(values: pa.Array, parts: pd.DataFrame, order: DateOrder, unsure: b
     missing = stamps.isna()
     outside = (year < FIRST_YEAR) | (year > LAST_YEAR)
     iso = stamps.dt.strftime("%Y-%m-%d %H:%M:%S" if timed else "%Y-%m-%d")
-    keep = uniform and not missing.any()
     dates = [None if gone else date for date, gone in zip(iso, missing, strict=True)]
-    result = values if keep else pa.array(dates, type=pa.string())
-    if uniform and missing.any():
-        result = pc.if_else(pa.array(missing.to_numpy()), pa.scalar(None, pa.string()), values)
     return Dates(
-        values=result,
+        values=pa.array(dates, type=pa.string()),
         order=order,
         unsure=unsure,
-        changed=not uniform,
+        changed=True,
         bad=pa.array((missing & ~outside).to_numpy()),
         far=pa.array((missing & outside).to_numpy()),
         had_zone=had_zone,

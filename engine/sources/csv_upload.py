@@ -182,8 +182,9 @@ def _leave_out_rows(
             notes.append(Note(f"Row {rows[position]} looks like a total and was left out.", row=int(rows[position])))
     if not keep.all():
         mask = pa.array(keep)
-        for column in columns:
-            column.indices = column.indices.filter(mask)
+        for position, column in enumerate(columns):
+            # Encoded anew: a value of the rows left out must not decide what the column is.
+            columns[position] = TextColumn.of(pa.chunked_array([column.cells().filter(mask)]))
     return rows[keep], sorted(dropped), notes
 
 

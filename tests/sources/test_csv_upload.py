@@ -110,6 +110,11 @@ ACCEPTED = {
     "repeated header": (
         "a,b\n1,x\na,b\n2,y\n", {"a": ["1", "2"], "b": ["x", "y"]}, "Row 3 repeats the header", {},
     ),
+    "a row left out does not decide the kinds": (
+        "d,n\n31/12/2020,NA\n01/02/2021,7\nd,n\n28/02/2021,9\n30/04/2021,5\n05/05/2021,5\n",
+        {"d": ["2020-12-31", "2021-02-01", "2021-02-28", "2021-04-30", "2021-05-05"], "n": [None, "7", "9", "5", "5"]},
+        "repeats the header", {"dropped_rows": (4,)},
+    ),
     "None is a category": (
         "glucose,n\n" + "None,1\n" * 9 + "Norm,2\n", {"glucose": ["None"] * 9 + ["Norm"], "n": ["1"] * 9 + ["2"]},
         "kept as a category", {"numeric_missing_tokens": ()},
