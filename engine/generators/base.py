@@ -91,6 +91,10 @@ class Generator(ABC):
             UserError: ``conditions`` is given and the generator lacks ``Capability.CONDITIONS``, or leaves no value.
         """
 
+    def available(self, conditions: Mapping[str, Condition] | None = None) -> int | None:
+        """How many rows ``sample`` can give under ``conditions``; None where there is no limit."""
+        return None
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the model into ``folder`` as safetensors, parquet and JSON; never a pickle."""

@@ -10,6 +10,7 @@ from typing import Any
 from engine.core.errors import DataError, UserError
 from engine.core.workspace import read_json
 from engine.generators.base import Capability, Generator
+from engine.generators.dp_cgan.options import INFO as DP_CGAN
 from engine.generators.options import GeneratorInfo, Option
 
 DEFAULT = "dp_cgan"
@@ -36,10 +37,7 @@ def _third_party(name: str, label: str, *options: Option) -> GeneratorInfo:
 
 
 _INFOS: tuple[GeneratorInfo, ...] = (
-    GeneratorInfo(
-        "dp_cgan", "DP-CGAN (Cohort Studio)", "No formal privacy in this release.", (),
-        frozenset({Capability.CONDITIONS}),
-    ),
+    DP_CGAN,
     _third_party("dp_cgans", "DP-CGANS 0.3.0 (published package)", _epochs(100), _batch(500)),
     _third_party("gaussian_copula", "Gaussian copula (SDV)"),
     _third_party("ctgan", "CTGAN (SDV)", _epochs(100), _batch(500)),

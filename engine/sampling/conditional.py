@@ -103,6 +103,9 @@ def _rows(
     generator: Generator, rows: int, conditions: Mapping[str, Condition], seed: int, *, partial: bool = False
 ) -> pd.DataFrame:
     if not conditions or Capability.CONDITIONS in generator.capabilities:
+        available = generator.available(conditions) if partial else None
+        if available is not None:
+            rows = max(1, min(rows, available))
         return generator.sample(rows, seed=seed % 2**32, conditions=conditions or None)
     return _reject(generator, rows, conditions, seed, partial=partial)
 
