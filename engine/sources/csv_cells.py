@@ -28,11 +28,12 @@ _LONG_CELL = 10_000
 _FLOAT_ID = r"^\d+\.0$"
 _ID_NAME = re.compile(r"(^|[_\s])(id|nbr|no|number|mrn|key|code)$|id$", re.IGNORECASE)
 _MOST_BAD_DATES = 0.05
+_SAMPLE = 50_000
 
 
 @dataclass
 class TextColumn:
-    """A column as distinct ``values`` (may hold None) and an index into them for each row."""
+    """A column as ``values`` (may hold None, seldom repeated) and an index into them for each row."""
 
     indices: pa.Array
     values: pa.Array
@@ -40,6 +41,12 @@ class TextColumn:
     @classmethod
     def of(cls, cells: pa.ChunkedArray) -> "TextColumn":
         """Encode a column of text."""
+        start = cells.slice(0, _SAMPLE)
+        if len(cells) > _SAMPLE and pc.count_distinct(start).as_py() > _SAMPLE // 2:
+            # A table of millions of different values costs more memory than it saves: each cell stands for itself.
+            values = cells.combine_chunks()
+            every_row = pa.array(np.arange(len(values), dtype=np.int32))
+            return cls(pc.if_else(values.is_valid(), every_row, pa.scalar(None, pa.int32())), values)
         encoded = pc.dictionary_encode(cells.combine_chunks())
         if isinstance(encoded, pa.ChunkedArray):
             encoded = encoded.combine_chunks()

@@ -194,10 +194,10 @@ def _repeated_headers(columns: list[TextColumn], names: list[str], given: Interp
         return none
     same: np.ndarray | None = None
     for column, name in zip(columns, names, strict=True):
-        place = pc.index(column.values, name).as_py()
-        if place < 0:
+        named = pc.equal(column.values, name)
+        if not pc.any(named).as_py():
             return none
-        equal = pc.fill_null(pc.equal(column.indices, place), False).to_numpy(zero_copy_only=False)
+        equal = pc.fill_null(pc.take(named, column.indices), False).to_numpy(zero_copy_only=False)
         same = equal if same is None else same & equal
     return np.flatnonzero(same) if same is not None else none
 
@@ -211,7 +211,9 @@ def _is_total(columns: list[TextColumn], position: int) -> bool:
         if index is None:
             continue
         value = column.values[index].as_py()
-        return bool(TOTAL.match(value.strip())) and pc.sum(pc.equal(column.indices, index)).as_py() == 1
+        if not TOTAL.match(value.strip()):
+            return False
+        return pc.sum(pc.take(pc.equal(column.values, value), column.indices)).as_py() == 1
     return False
 
 
