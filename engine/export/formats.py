@@ -30,6 +30,9 @@ class Format:
 
 FORMATS = {
     "csv": Format(
+        "Plain CSV", "The rows, with the manifest in a file beside them.", ".csv", "text/csv", write_csv, on_page=False
+    ),
+    "csv-archive": Format(
         "CSV", "The cohort, its data dictionary and the manifest in one ZIP.", ".zip", "application/zip",
         write_csv_archive,
     ),
@@ -40,9 +43,6 @@ FORMATS = {
     "excel": Format(
         "Excel", "A workbook with data, dictionary and summary.", ".xlsx",
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", write_excel,
-    ),
-    "csv-plain": Format(
-        "Plain CSV", "The rows, with the manifest in a file beside them.", ".csv", "text/csv", write_csv, on_page=False
     ),
 }  # fmt: skip
 

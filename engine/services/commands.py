@@ -259,7 +259,7 @@ def _source_schema(source: str | None) -> TableSchema:
 def _write(frame: pd.DataFrame, schema: TableSchema, out: Path, manifest: dict[str, Any]) -> None:
     from engine.export.formats import export as write
 
-    formats = {".csv": "csv-plain", ".parquet": "parquet", ".xlsx": "excel"}
+    formats = {".csv": "csv", ".parquet": "parquet", ".xlsx": "excel"}
     if out.suffix not in formats:
         raise UserError(f"--out ({out.name}) must end in .csv, .parquet or .xlsx")
     write(frame, schema, manifest, format=formats[out.suffix], path=out)

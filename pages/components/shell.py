@@ -25,9 +25,9 @@ def pages() -> list:
 def guard() -> None:
     """Serve nobody on a public address who has not signed in."""
     address = st.get_option("server.address") or "0.0.0.0"
-    if _is_loopback(address) or st.get_option("global.developmentMode") is None:
+    if _is_loopback(address):
         return
-    if "auth" not in st.secrets:
+    if not _sign_in_is_configured():
         st.error(
             f"Cohort Studio is bound to {address} and no sign-in is configured, so it shows nothing. "
             "Bind it to 127.0.0.1, or configure [auth] in .streamlit/secrets.toml."
@@ -82,6 +82,13 @@ def _work() -> None:
         return
     job = active[-1]
     st.progress(min(1.0, job.fraction), text=f"{job.kind.capitalize()}: {job.message or 'waiting for the worker'}")
+
+
+def _sign_in_is_configured() -> bool:
+    try:
+        return "auth" in st.secrets
+    except FileNotFoundError:
+        return False
 
 
 def _is_loopback(address: str) -> bool:

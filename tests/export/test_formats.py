@@ -52,7 +52,7 @@ def cohort() -> pd.DataFrame:
 
 
 def test_csv_archive_holds_rows_dictionary_and_manifest(cohort: pd.DataFrame, tmp_path: Path) -> None:
-    path = export(cohort, SCHEMA, MANIFEST, format="csv", path=tmp_path / "cohort.zip")
+    path = export(cohort, SCHEMA, MANIFEST, format="csv-archive", path=tmp_path / "cohort.zip")
     with zipfile.ZipFile(path) as archive:
         rows = pd.read_csv(io.BytesIO(archive.read("cohort.csv")), keep_default_na=False, dtype=str)
         dictionary = pd.read_csv(io.BytesIO(archive.read("data_dictionary.csv")), keep_default_na=False, dtype=str)
@@ -64,8 +64,14 @@ def test_csv_archive_holds_rows_dictionary_and_manifest(cohort: pd.DataFrame, tm
     assert found == MANIFEST
 
 
+def test_plain_csv_is_one_file_with_the_manifest_beside_it(cohort: pd.DataFrame, tmp_path: Path) -> None:
+    path = export(cohort, SCHEMA, MANIFEST, format="csv", path=tmp_path / "cohort.csv")
+    assert len(pd.read_csv(path)) == len(cohort)
+    assert json.loads((tmp_path / "cohort.csv.manifest.json").read_text(encoding="utf-8")) == MANIFEST
+
+
 def test_bounds_read_from_patients_are_not_in_the_dictionary(cohort: pd.DataFrame, tmp_path: Path) -> None:
-    path = export(cohort, SCHEMA, MANIFEST, format="csv", path=tmp_path / "cohort.zip")
+    path = export(cohort, SCHEMA, MANIFEST, format="csv-archive", path=tmp_path / "cohort.zip")
     with zipfile.ZipFile(path) as archive:
         text = archive.read("data_dictionary.csv")
     dictionary = pd.read_csv(io.BytesIO(text), keep_default_na=False, dtype=str).set_index("name")
@@ -101,7 +107,7 @@ def test_too_many_rows_for_excel_name_the_remedy(
 
 
 def test_an_unknown_format_names_the_known_ones(cohort: pd.DataFrame, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'sas'.*csv, parquet, excel"):
+    with pytest.raises(UserError, match=r"'sas'.*csv, csv-archive, parquet, excel"):
         export(cohort, SCHEMA, MANIFEST, format="sas", path=tmp_path / "cohort.sas")
 
 

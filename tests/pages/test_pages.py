@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from engine.cohort.spec import CohortSpec
@@ -100,3 +101,14 @@ def test_generate_queues_one_job_for_the_request(prepared: Workspace, monkeypatc
 
 def request(app: AppTest) -> CohortSpec:
     return app.session_state["_spec"]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.7", ""])
+def test_a_public_address_without_sign_in_shows_nothing(
+    prepared: Workspace, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    before = st.get_option
+    monkeypatch.setattr(st, "get_option", lambda name: address if name == "server.address" else before(name))
+    app = at("start")
+    assert "no sign-in is configured" in app.error[0].value
+    assert not app.title
