@@ -63,9 +63,7 @@ def make_bins(positions: np.ndarray, *, low: int, high: int, max_bins: int = MAX
     last = np.append((last_seen[:-1] + next_seen - 1 + 1) // 2, high)
     last[:-1] = np.clip(last[:-1], last_seen[:-1], next_seen - 1)
     first = np.append(low, last[:-1] + 1)
-    pieces = [
-        _cells(unique[a:b], counts[a:b]) for a, b in zip(starts, np.append(starts[1:], len(unique)), strict=True)
-    ]
+    pieces = [_cells(unique[a:b], counts[a:b]) for a, b in zip(starts, np.append(starts[1:], len(unique)), strict=True)]
     return Bins(
         first=first.astype(np.int64),
         last=last.astype(np.int64),

@@ -2,30 +2,34 @@
 
 Every column owns ``width`` hidden units that see earlier columns only (Germain et al. 2015, MADE), a residual layer
 over its own and earlier units, and a block of logits. A second input, without masks, carries the condition: the levels
-of any columns, or nothing.
+of any columns, or nothing. Ordered columns enter as thermometers (all bins up to the value are on), so that neighbouring
+bins share what is learned of them; with one-hot inputs the held-out loss was 0.1 (24 columns) to 3.5 nats (89) higher.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-PARAMETERS = ("embed", "condition", "bias_1", "residual", "bias_2", "output", "bias_3")
+_DEGREE = 0.5
+"""What one step of a thermometer adds to the input, against 1 for a category."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a network.
+    """Sizes of a network, columns in the network's order.
 
     Attributes:
-        levels: levels of each column, in the network's order.
+        levels: levels of each column, the missing one last.
+        ordered: whether each column's levels (missing aside) are bins of an ordered scale.
         width: hidden units per column.
     """
 
     levels: tuple[int, ...]
+    ordered: tuple[bool, ...]
     width: int
 
     @property
@@ -51,6 +55,15 @@ class Shape:
             out.append(out[-1] + size)
         return out
 
+    def inputs(self) -> Tensor:
+        """The input vector of each level, (total, total): one-hot for categories, thermometer for ordered columns."""
+        out = torch.eye(self.total)
+        for start, size, ordered in zip(self.offsets, self.levels, self.ordered, strict=True):
+            if ordered:
+                bins = size - 1
+                out[start : start + bins, start : start + bins] = torch.ones(bins, bins).tril() * _DEGREE
+        return out
+
 
 class Network:
     """Weights and the training-time pass; sampling has its own (:mod:`engine.generators.dp_cgan.sampler`).
@@ -59,53 +72,54 @@ class Network:
     ``output`` (H, T), biases.
     """
 
-    def __init__(self, shape: Shape, weights: dict[str, Tensor]) -> None:
+    def __init__(self, shape: Shape, weights: Mapping[str, Tensor]) -> None:
         self.shape = shape
-        self.weights = weights
+        self.weights = dict(weights)
         unit = torch.arange(shape.columns).repeat_interleave(shape.width)
-        block = torch.arange(shape.columns).repeat_interleave(torch.tensor(shape.levels))
-        self._embed_mask = (block[:, None] < unit[None, :]).float()
+        self._block = torch.arange(shape.columns).repeat_interleave(torch.tensor(shape.levels))
+        self._embed_mask = (self._block[:, None] < unit[None, :]).float()
         self._residual_mask = (unit[:, None] <= unit[None, :]).float()
-        self._output_mask = (unit[:, None] <= block[None, :]).float()
-        self._block = block
+        self._output_mask = (unit[:, None] <= self._block[None, :]).float()
         self._offsets = torch.tensor(shape.offsets)
+        self._inputs = shape.inputs()
 
     @classmethod
     def initial(cls, shape: Shape, *, marginals: Sequence[Tensor], random: torch.Generator) -> "Network":
-        """A network that starts at the marginals: ``marginals[i]`` are the probabilities of column ``i``."""
+        """A network that starts exactly at the marginals: ``marginals[i]`` are the probabilities of column ``i``."""
         total, hidden = shape.total, shape.hidden
-        scale = 1 / math.sqrt(max(1, shape.columns) / 2)
+        scale = 1 / math.sqrt(max(2, shape.columns) / 2)
 
         def normal(*size: int, spread: float) -> Tensor:
             return torch.randn(*size, generator=random) * spread
 
-        weights = {
-            "embed": normal(total, hidden, spread=scale * 0.7),
-            "condition": normal(total, hidden, spread=scale * 0.5),
-            "bias_1": torch.zeros(hidden),
-            "residual": normal(hidden, hidden, spread=1 / math.sqrt(hidden)),
-            "bias_2": torch.zeros(hidden),
-            "output": normal(hidden, total, spread=0.5 / math.sqrt(hidden)),
-            "bias_3": torch.cat([part.clamp_min(1e-9).log() for part in marginals]),
-        }
-        return cls(shape, weights)
+        return cls(
+            shape,
+            {
+                "embed": normal(total, hidden, spread=0.7 * scale),
+                "condition": normal(total, hidden, spread=0.5 * scale),
+                "bias_1": torch.zeros(hidden),
+                "residual": normal(hidden, hidden, spread=1 / math.sqrt(hidden)),
+                "bias_2": torch.zeros(hidden),
+                "output": torch.zeros(hidden, total),
+                "bias_3": torch.cat([part.log() for part in marginals]),
+            },
+        )
 
     def logits(self, levels: Tensor, given: Tensor, *, dropout: float = 0.0, random: torch.Generator) -> Tensor:
-        """Logits (batch, T) for ``levels`` int64 (batch, columns) under the condition.
+        """Logits (batch, T) for ``levels`` under the condition.
 
         Args:
-            levels: the rows; a column's logits depend on its predecessors only.
+            levels: int64 (batch, columns), the rows; a column's logits depend on its predecessors only.
             given: bool (batch, columns), which columns of the row itself the condition input names.
             dropout: share of hidden units that are switched off.
             random: where the switches are drawn from.
         """
         w = self.weights
-        flat = levels + self._offsets
-        rows = torch.arange(len(levels))[:, None]
-        one_hot = torch.zeros(len(levels), self.shape.total)
-        one_hot[rows, flat] = 1.0
-        named = one_hot * given.float()[:, self._block]
-        first = torch.addmm(w["bias_1"], one_hot, w["embed"] * self._embed_mask) + named @ w["condition"]
+        inputs = torch.zeros(len(levels), self.shape.total)
+        inputs.scatter_(1, levels + self._offsets, 1.0)
+        inputs = inputs @ self._inputs
+        named = inputs * given.float()[:, self._block]
+        first = torch.addmm(w["bias_1"], inputs, w["embed"] * self._embed_mask) + named @ w["condition"]
         first = _drop(functional.relu(first), dropout, random)
         second = torch.addmm(w["bias_2"], first, w["residual"] * self._residual_mask)
         second = first + _drop(functional.relu(second), dropout, random)
@@ -118,6 +132,16 @@ class Network:
             nats = functional.cross_entropy(logits[:, start : start + size], levels[:, index], reduction="none")
             total = total + (nats * counted[:, index]).sum()
         return total / len(levels)
+
+    def folded(self) -> dict[str, Tensor]:
+        """The weights as sampling reads them: masks applied, ``embed`` and ``condition`` rows indexed by level."""
+        w = {name: value.detach() for name, value in self.weights.items()}
+        return w | {
+            "embed": self._inputs @ (w["embed"] * self._embed_mask),
+            "condition": self._inputs @ w["condition"],
+            "residual": w["residual"] * self._residual_mask,
+            "output": w["output"] * self._output_mask,
+        }
 
 
 def _drop(units: Tensor, share: float, random: torch.Generator) -> Tensor:

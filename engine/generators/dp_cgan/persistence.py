@@ -1,0 +1,131 @@
+"""A fitted model on disk: weights and pool as safetensors, everything else as a JSON manifest.
+
+``manifest.json`` is written last, so a folder that holds it holds a whole model.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.core.errors import DataError
+from engine.core.workspace import read_json, write_atomically
+from engine.generators.base import FitReport
+from engine.generators.dp_cgan.conditional import Pool
+from engine.generators.dp_cgan.network import Shape
+from engine.generators.dp_cgan.structure import Nesting
+from engine.generators.encoding import ColumnCode, Encoding
+
+NAME = "dp_cgan"
+FORMAT = 1
+_MANIFEST = "manifest.json"
+_WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that sampling needs.
+
+    Attributes:
+        encoding: the columns, in the schema's order.
+        order: for each place in the network, the index of its column in ``encoding``.
+        shape: of the network.
+        weights: folded (:meth:`engine.generators.dp_cgan.network.Network.folded`), calibrated.
+        nestings: by place in the network.
+        pool: freely drawn rows.
+        report: of the fit.
+    """
+
+    encoding: Encoding
+    order: tuple[int, ...]
+    shape: Shape
+    weights: dict[str, Tensor]
+    nestings: tuple[Nesting, ...]
+    pool: Pool
+    report: FitReport
+
+
+def save_model(model: Model, folder: Path) -> None:
+    """Write ``model`` into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"network.{name}": value.contiguous() for name, value in model.weights.items()}
+    tensors["pool.levels"] = torch.from_numpy(np.ascontiguousarray(model.pool.levels))
+    tensors["pool.weights"] = torch.from_numpy(model.pool.weights)
+    for number, nesting in enumerate(model.nestings):
+        tensors[f"nesting.{number}"] = torch.from_numpy(nesting.allowed.astype(np.uint8))
+    # A model that is being replaced must not be read half old, half new.
+    (folder / _MANIFEST).unlink(missing_ok=True)
+    write_atomically(folder / _WEIGHTS, lambda temporary: save_file(tensors, temporary))
+    manifest = {
+        "generator": NAME,
+        "format": FORMAT,
+        "privacy": "none",
+        "seed": model.report.seed,
+        "versions": {package: version(package) for package in ("torch", "numpy", "pandas", "safetensors")},
+        "shape": asdict(model.shape),
+        "order": list(model.order),
+        "nestings": [{"coarse": nesting.coarse, "fine": nesting.fine} for nesting in model.nestings],
+        "report": model.report.as_dict(),
+        "schema": model.encoding.schema.model_dump(mode="json"),
+        "encoding": [code.as_json() for code in model.encoding.columns],
+    }
+    # Compact: an indented list of cells takes ten times the space.
+    text = json.dumps(manifest, ensure_ascii=False)
+    write_atomically(folder / _MANIFEST, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def load_model(folder: Path) -> Model:
+    """The model in ``folder``.
+
+    Raises:
+        DataError: there is none, it is damaged, or another version wrote it.
+    """
+    manifest = _manifest(folder)
+    try:
+        with safe_open(folder / _WEIGHTS, framework="pt") as file:
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        shape = manifest["shape"]
+        return Model(
+            encoding=Encoding(tuple(ColumnCode.from_json(value) for value in manifest["encoding"])),
+            order=tuple(manifest["order"]),
+            shape=Shape(tuple(shape["levels"]), tuple(shape["ordered"]), shape["width"]),
+            weights={
+                name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")
+            },
+            nestings=tuple(
+                Nesting(entry["coarse"], entry["fine"], tensors[f"nesting.{number}"].numpy().astype(bool))
+                for number, entry in enumerate(manifest["nestings"])
+            ),
+            pool=Pool(tensors["pool.levels"].numpy(), tensors["pool.weights"].numpy()),
+            report=FitReport(**manifest["report"]),
+        )
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            "the model's files are damaged or incomplete", where=folder.name, remedy="Train the model again."
+        ) from error
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    where = f"{folder.name}/{_MANIFEST}"
+    try:
+        manifest = read_json(folder / _MANIFEST)
+    except FileNotFoundError as error:
+        raise DataError(f"the folder {folder.name!r} holds no model", remedy="Name a trained model.") from error
+    except (OSError, ValueError) as error:
+        raise DataError("the model's manifest cannot be read", where=where, remedy="Train the model again.") from error
+    if not isinstance(manifest, dict) or manifest.get("generator") != NAME:
+        raise DataError(f"the folder holds no model of {NAME}", where=where, remedy="Load it with its own generator.")
+    if manifest.get("format") != FORMAT:
+        raise DataError(
+            f"the model was written in format {manifest.get('format')!r}, this version reads {FORMAT}",
+            where=where,
+            remedy="Train the model again, or use the version that wrote it.",
+        )
+    return manifest
