@@ -33,8 +33,11 @@ def count(reading: Reading, at: int) -> Fact | None:
         if (noun := reading.at(end)) is not None and noun.is_("patients"):
             end += 1
         return Count(at, end, patients=numbered.get("number").value)
-    if not item.is_("number") or any(isinstance(fact, Count) for fact in reading.facts) or _is_measure(reading, at):
+    if not item.is_("number") or _is_measure(reading, at):
         return None
+    ranked = _ranked_list(reading, at)
+    if ranked is not None or any(isinstance(fact, Count) for fact in reading.facts):
+        return ranked
     return _before_a_noun(reading, at)
 
 
@@ -47,9 +50,6 @@ def _before_a_noun(reading: Reading, at: int) -> Fact | None:
     value = reading.items[at].get("number").value
     if at and reading.items[at - 1].is_("stage"):
         return None
-    ranked = _ranked_list(reading, at)
-    if ranked is not None:
-        return ranked
     if len(reading.items) == 1 or at + 1 == len(reading.items):
         return Count(at, at + 1, patients=value) if at == 0 or value >= 1 else None
     for i in range(at + 1, min(len(reading.items), at + 1 + _NEAR)):
@@ -70,7 +70,7 @@ def _ranked_list(reading: Reading, at: int) -> Fact | None:
     """Reads "20 important diabetes observations": a wish for columns by importance."""
     for i in range(at + 1, min(len(reading.items), at + 5)):
         if reading.items[i].is_("observations", "columns"):
-            message = "Columns ranked by importance are not available yet: name the columns, or leave them all."
+            message = "Columns are not ranked by importance in this release: all are kept unless you name some."
             return Problem(at, i + 1, code="invalid", message=message)
         if reading.items[i].is_("patients", "symbol", "but"):
             return None

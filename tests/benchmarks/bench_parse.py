@@ -1,0 +1,46 @@
+"""Time to understand a request: ``python -m tests.benchmarks.bench_parse``; prints JSON.
+
+Every request of ``tests/conversation/requests.yaml`` once cold (a new process builds its vocabulary) and five times warm.
+"""
+
+import json
+import statistics
+import time
+from pathlib import Path
+
+import yaml
+
+from engine.conversation.rules import parse
+from engine.schema.catalogue import catalogue
+
+REQUESTS = Path(__file__).resolve().parents[1] / "conversation" / "requests.yaml"
+
+
+def main() -> None:
+    """Measure and print."""
+    texts = [text for table in yaml.safe_load(REQUESTS.read_text(encoding="utf-8")).values() for text in table]
+    schema = catalogue().mimic3_schema()
+    started = time.perf_counter()
+    parse(texts[0], schema=schema)
+    first = time.perf_counter() - started
+    seconds = []
+    for _ in range(5):
+        for text in texts:
+            started = time.perf_counter()
+            parse(text, schema=schema)
+            seconds.append(time.perf_counter() - started)
+    seconds.sort()
+    print(
+        json.dumps(
+            {
+                "requests": len(texts),
+                "first_ms": round(first * 1000),
+                "median_ms": round(statistics.median(seconds) * 1000, 2),
+                "p99_ms": round(seconds[int(len(seconds) * 0.99)] * 1000, 1),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
