@@ -1,6 +1,6 @@
 """Time to understand a request: ``python -m tests.benchmarks.bench_parse``; prints JSON.
 
-Every request of ``tests/conversation/requests.yaml`` once cold (a new process builds its vocabulary) and five times warm.
+Every request of ``tests/conversation/requests.yaml``: once cold (the vocabulary is built), then five times warm.
 """
 
 import json
