@@ -137,6 +137,9 @@ class TableSchema(BaseModel):
 _LARGEST_EXACT = 2.0**53
 """Whole numbers beyond this are not exact as float64."""
 
+_TYPES = {
+    Kind.NUMERIC: "float64", Kind.INTEGER: "Int64", Kind.BOOLEAN: "boolean", Kind.DATE: "datetime64[s]",
+}  # fmt: skip
 _TRUTH = {
     "true": True, "false": False, "yes": True, "no": False, "y": True, "n": False, "t": True, "f": False,
     "1": True, "0": False, "1.0": True, "0.0": False,
@@ -166,6 +169,8 @@ def _conform(values: pd.Series, column: Column) -> pd.Series:
             return values
         text = values.astype("string").astype(object).where(values.notna(), float("nan"))
         return text if is_key else text.astype("category")
+    if values.dtype == _TYPES[column.kind] and (column.kind is not Kind.NUMERIC or not np.isinf(values).any()):
+        return values
     present = int(values.notna().sum())
     if column.kind is Kind.BOOLEAN:
         text = values.astype("string").str.strip().str.lower()

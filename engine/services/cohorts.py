@@ -13,7 +13,7 @@ from engine.core.workspace import read_json
 from engine.schema.table import TableSchema
 from engine.services.context import Context
 from engine.storage.records import CohortRecord, State
-from engine.storage.tables import read_schema, read_table
+from engine.storage.tables import first_rows, read_schema, read_table
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Cohorts:
 
     def rows(self, cohort_id: str, limit: int) -> pd.DataFrame:
         """The first ``limit`` synthetic rows."""
-        return read_table(self._context.workspace.cohort(cohort_id) / "cohort.parquet")[0].head(limit)
+        return first_rows(self._context.workspace.cohort(cohort_id) / "cohort.parquet", limit)
 
     def manifest(self, cohort_id: str) -> dict[str, Any]:
         """What the cohort was made from."""

@@ -7,7 +7,7 @@ from engine.core.workspace import read_json
 from engine.export.formats import FORMATS, Format, export
 from engine.schema.table import TableSchema
 from engine.services.context import Context
-from engine.storage.tables import read_table
+from engine.storage.tables import read_schema, read_table
 
 
 class Exports:
@@ -22,7 +22,7 @@ class Exports:
 
     def schema(self, cohort_id: str) -> TableSchema:
         """The data dictionary's columns."""
-        return read_table(self._context.workspace.cohort(cohort_id) / "cohort.parquet")[1]
+        return read_schema(self._context.workspace.cohort(cohort_id) / "cohort.parquet")
 
     def build(self, cohort_id: str, format: str) -> bytes:
         """The file's content.

@@ -46,3 +46,9 @@ def read_schema(path: Path) -> TableSchema:
             "the parquet file carries no Cohort Studio schema", where=path.name, remedy="Prepare it as an upload."
         )
     return TableSchema.model_validate_json(metadata[_KEY])
+
+
+def first_rows(path: Path, limit: int) -> pd.DataFrame:
+    """The first ``limit`` rows of the table in ``path``, without reading the others."""
+    batch = next(pq.ParquetFile(path).iter_batches(batch_size=limit), None)
+    return pd.DataFrame() if batch is None else batch.to_pandas()
