@@ -45,7 +45,7 @@ class GaussianCopula(ReservoirGenerator):
                 return super()._get_distribution_for_column(column_name)
 
         class Synthesizer(GaussianCopulaSynthesizer):
-            def _initialize_model(self, numerical_distributions: dict[str, Any]) -> GaussianMultivariate:
+            def _initialize_model(self, numerical_distributions: Any) -> GaussianMultivariate:
                 return Reporting(distribution=numerical_distributions)
 
         with disable_single_table_logger():

@@ -81,13 +81,17 @@ class DPCGANSPackage(ReservoirGenerator):
         columns = values + len(exchange.frame.columns) - len(exchange.categorical)
         rows_per_step = batch_size(len(exchange.frame), int(options["batch_size"]))
         model = _Model(epochs=int(options["epochs"]), batch_size=rows_per_step, cuda=False, saved_transformer=None)
+
+        def draw(part: int) -> pd.DataFrame:
+            return pd.DataFrame(model.sample(part))
+
         with private_folder() as folder, _no_pickles():
-            training = Part(progress, 0.0, 0.95)
-            with reported_training(
-                training_module, training, columns=columns, losses=lambda: _losses(folder)
-            ) as history:
+            hooks = reported_training(
+                training_module, Part(progress, 0.0, 0.95), columns=columns, losses=lambda: _losses(folder)
+            )
+            with hooks as history:
                 model.fit(exchange.frame)
-            frame = draw_in_parts(model.sample, rows=rows, progress=Part(progress, 0.95, 1.0))
+            frame = draw_in_parts(draw, rows=rows, progress=Part(progress, 0.95, 1.0))
         return Drawn(frame, history)
 
 
