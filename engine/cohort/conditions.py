@@ -301,11 +301,8 @@ def _check_share(share: Share, column: Column) -> None:
 
 
 def _bounds_text(column: Column) -> str:
-    if column.minimum is None and column.maximum is None:
+    # Bounds that were read from the data are two patients' values.
+    if not column.bounds_are_public or column.minimum is None or column.maximum is None:
         return ""
     unit = f" {column.unit}" if column.unit else ""
-    return (
-        f"the column ranges from {column.minimum:g} to {column.maximum:g}{unit}"
-        if (column.minimum is not None and column.maximum is not None)
-        else ""
-    )
+    return f"the column ranges from {column.minimum:g} to {column.maximum:g}{unit}"

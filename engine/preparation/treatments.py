@@ -39,8 +39,8 @@ class DrugClass:
     def matches(self, drug: str) -> bool:
         """Whether a drug's name (any case) contains a word that begins with one of the class's names.
 
-        Flushes keep a line open and treat nobody: heparin flushes would make almost every patient anticoagulated. Drops,
-        ointments and local anaesthetics act where they are put: epinephrine in lidocaine is no vasopressor.
+        Flushes keep a line open and treat nobody: heparin flushes would make almost every patient anticoagulated.
+        Drops, ointments and local anaesthetics act where they are put: epinephrine in lidocaine is no vasopressor.
         """
         return _LOCAL.search(drug.lower()) is None and self._words.search(drug.lower()) is not None
 

@@ -36,6 +36,17 @@ class Interpretation(BaseModel):
     dropped_rows: tuple[int, ...] = ()
     """Rows left out because they are totals, footers or repeated headers."""
 
+    @property
+    def summary(self) -> str:
+        """The reading in a few words, for the screen."""
+        packed = ", gzip" if self.compression == "gzip" else ""
+        if self.file_format == "parquet":
+            return f"Parquet{packed}"
+        between = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}.get(self.delimiter, self.delimiter)
+        header = "no header" if self.header_row is None else f"header in row {self.header_row}"
+        decimal = ", decimal comma" if self.decimal_mark == "," else ""
+        return f"CSV separated by {between}, {self.encoding.upper()}, {header}{decimal}{packed}"
+
     @field_validator("delimiter", "quote")
     @classmethod
     def _one_byte(cls, value: str) -> str:

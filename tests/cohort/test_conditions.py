@@ -247,3 +247,12 @@ def test_shares_of_unknown_columns_and_categories_are_refused() -> None:
     ):
         with pytest.raises(UserError, match=message):
             compile_conditions(CohortSpec.model_validate({"shares": [share]}), SCHEMA)
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_refusal_names_bounds_only_when_they_are_public(public: bool) -> None:
+    column = Column(name="weight", kind=Kind.NUMERIC, minimum=41.7, maximum=133.9, bounds_are_public=public)
+    spec = CohortSpec.model_validate({"criteria": [{"column": "weight", "minimum": 200}]})
+    with pytest.raises(UserError) as refusal:
+        compile_conditions(spec, TableSchema(columns=(column,)))
+    assert ("133.9" in str(refusal.value)) is public

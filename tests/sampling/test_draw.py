@@ -20,7 +20,7 @@ from engine.schema.table import Column, Kind, TableSchema, conform
 
 SCHEMA = TableSchema(
     columns=(
-        Column(name="age", kind=Kind.INTEGER, minimum=0, maximum=100),
+        Column(name="age", kind=Kind.INTEGER, minimum=0, maximum=100, bounds_are_public=True),
         Column(name="sex", kind=Kind.CATEGORICAL, categories=("F", "M")),
         Column(name="unit", kind=Kind.CATEGORICAL, categories=("MICU", "SICU", "CCU")),
         Column(name="died", kind=Kind.BOOLEAN),
