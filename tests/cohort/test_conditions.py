@@ -26,7 +26,7 @@ CODES = ("0389", "25000", "25093", "2510", "4280", "4281", "V4581", "E8798")
 SCHEMA = TableSchema(
     columns=(
         Column(name="patient", kind=Kind.CATEGORICAL, role=Role.PATIENT_KEY),
-        Column(name="age", kind=Kind.NUMERIC, unit="years", minimum=0, maximum=120),
+        Column(name="age", kind=Kind.NUMERIC, unit="years", minimum=0, maximum=120, bounds_are_public=True),
         Column(name="count", kind=Kind.INTEGER, minimum=0, maximum=3),
         Column(name="open", kind=Kind.NUMERIC),
         Column(name="sex", kind=Kind.CATEGORICAL, categories=("F", "M")),
