@@ -60,6 +60,8 @@ class ColumnCode:
             known = _BOOLEANS if column.kind is Kind.BOOLEAN else tuple(column.categories or ())
             seen = sorted(set(as_text(series, column).dropna().astype(str)) - set(known))
             code = cls(column, np.zeros(len(known) + len(seen) + 1), categories=(*known, *seen))
+            if column.kind is Kind.CATEGORICAL:
+                column = column.model_copy(update={"categories": code.categories})
         levels = code.encode(series)
         counts = np.bincount(levels, minlength=code.n_levels).astype(np.float64)
         return cls(column, counts, code.categories, code.scale, code.bins), levels
@@ -104,7 +106,7 @@ class ColumnCode:
         """Values of ``levels`` as an array of the column's data frame type; ``cells`` place ordered values."""
         missing = levels == self.missing
         if self.column.kind is Kind.CATEGORICAL:
-            codes = np.where(missing, -1, levels)
+            codes: Any = np.where(missing, -1, levels)  # the stubs know only lists here
             return pd.Categorical.from_codes(codes, categories=pd.Index(self.categories, dtype=object))
         if self.column.kind is Kind.BOOLEAN:
             return pd.arrays.BooleanArray(levels == 1, missing)

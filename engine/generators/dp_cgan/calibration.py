@@ -1,4 +1,4 @@
-"""Makes drawn rows agree with the marginals that were measured: a shift of the logits at fit time, raking at draw time."""
+"""Makes drawn rows agree with the measured marginals: logits are shifted at fit time, rows raked at draw time."""
 
 from collections.abc import Sequence
 

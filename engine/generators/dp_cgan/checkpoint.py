@@ -4,7 +4,6 @@ One file per state means that a state is there as a whole or not at all. The las
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,9 +49,9 @@ def _files(folder: Path) -> list[Path]:
 def _read(path: Path) -> "tuple[dict, dict[str, Tensor]] | None":
     try:
         with safe_open(path, framework="pt") as file:
-            header: Mapping[str, str] = file.metadata() or {}
+            header = file.metadata() or {}
             # Copies, because the file may be replaced while its pages are still mapped.
-            return json.loads(header.get("state", "{}")), {name: file.get_tensor(name).clone() for name in file.keys()}
+            return json.loads(header.get("state", "{}")), {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError):
         # A damaged file is passed over: the state before it gives the same result, an epoch later.
         return None

@@ -1,8 +1,8 @@
 """Rows to order: every row inside the limits, the other columns as they go with what was asked.
 
-Where enough free rows satisfy the limits they are simply kept. Otherwise the limited columns are drawn first, from their
-joint distribution inside the limits, and the rest of each row is drawn with them as the network's condition, so that
-columns before and after a limited one follow it alike.
+Where enough free rows satisfy the limits they are simply kept. Otherwise the limited columns are drawn first, from
+their joint distribution inside the limits, and the rest of each row is drawn with them as the network's condition, so
+that columns before and after a limited one follow it alike.
 """
 
 from collections.abc import Mapping

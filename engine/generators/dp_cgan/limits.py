@@ -64,8 +64,9 @@ def make_limit(code: ColumnCode, condition: Condition) -> Limit:
 
 
 def _known(code: ColumnCode) -> str:
-    if condition_bounds := (code.column.minimum is not None and code.column.maximum is not None):
-        return f"the column ranges from {code.column.minimum:g} to {code.column.maximum:g}" if condition_bounds else ""
+    column = code.column
+    if column.minimum is not None and column.maximum is not None:
+        return f"the column ranges from {column.minimum:g} to {column.maximum:g}"
     return "" if code.counts[-1] else "no value of it is missing in the data"
 
 
@@ -106,7 +107,7 @@ def _columns(pieces: list[tuple[np.ndarray, ...]]) -> Iterable[list[np.ndarray]]
 
 
 def _beyond(code: ColumnCode, index: int, low: int, high: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Pieces of [low, high] inside a bin of which no patient's value is allowed: likelier the nearer to the patients."""
+    """Pieces of [low, high] inside a bin in which no patient's value is allowed: likelier near the patients."""
     assert code.bins is not None
     bins = code.bins
     low, high = max(low, int(bins.first[index])), min(high, int(bins.last[index]))

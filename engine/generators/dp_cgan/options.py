@@ -12,7 +12,7 @@ INFO = GeneratorInfo(
         Option("epochs", "Epochs", "integer", 18, 1, 500, "The most passes over the training rows."),
         Option("batch_size", "Batch size", "integer", 250, 8, 10_000, "Rows of one training step."),
         Option(
-            "hidden_per_column", "Hidden units per column", "integer", 16, 4, 128,
+            "hidden_per_column", "Hidden units per column", "integer", 24, 4, 128,
             "More can learn finer dependence and takes longer; tables of many columns use fewer.",
         ),
         Option("private", "Differentially private", "boolean", False, help="Not available in this release."),

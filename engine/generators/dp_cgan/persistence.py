@@ -24,7 +24,8 @@ from engine.generators.dp_cgan.structure import Nesting
 from engine.generators.encoding import ColumnCode, Encoding
 
 NAME = "dp_cgan"
-FORMAT = 1
+VERSION = 1
+"""Of the folder's layout."""
 _MANIFEST = "manifest.json"
 _WEIGHTS = "weights.safetensors"
 
@@ -65,10 +66,10 @@ def save_model(model: Model, folder: Path) -> None:
     write_atomically(folder / _WEIGHTS, lambda temporary: save_file(tensors, temporary))
     manifest = {
         "generator": NAME,
-        "format": FORMAT,
+        "version": VERSION,
         "privacy": "none",
         "seed": model.report.seed,
-        "versions": {package: version(package) for package in ("torch", "numpy", "pandas", "safetensors")},
+        "packages": {package: version(package) for package in ("torch", "numpy", "pandas", "safetensors")},
         "shape": asdict(model.shape),
         "order": list(model.order),
         "nestings": [{"coarse": nesting.coarse, "fine": nesting.fine} for nesting in model.nestings],
@@ -122,9 +123,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise DataError("the model's manifest cannot be read", where=where, remedy="Train the model again.") from error
     if not isinstance(manifest, dict) or manifest.get("generator") != NAME:
         raise DataError(f"the folder holds no model of {NAME}", where=where, remedy="Load it with its own generator.")
-    if manifest.get("format") != FORMAT:
+    if manifest.get("version") != VERSION:
         raise DataError(
-            f"the model was written in format {manifest.get('format')!r}, this version reads {FORMAT}",
+            f"the model was written in version {manifest.get('version')!r} of the format, this program reads {VERSION}",
             where=where,
             remedy="Train the model again, or use the version that wrote it.",
         )

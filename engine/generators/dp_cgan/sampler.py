@@ -1,7 +1,8 @@
 """Draws rows from the network, column after column, in blocks that stay in the processor's cache.
 
 A column's units read a table of their own (earlier levels × width, a few tens of kilobytes) instead of the whole input
-matrix, and only units of earlier columns: a row costs about one pass of the network.
+matrix, and only units of earlier columns: a row costs about one pass of the network. Arrays are (units, rows), so that
+narrow products and the running sums over levels go through rows side by side.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from torch.nn import functional
 from engine.generators.dp_cgan.network import Shape
 from engine.generators.dp_cgan.structure import Nesting
 
-BLOCK = 2_048
+BLOCK = 1_024
 _BLOCKED = -60.0
 """Added to logits that structure forbids; finite, so that a condition that leaves nothing else is still obeyed."""
 
@@ -51,29 +52,29 @@ class Sampler:
             self._parts.append(
                 (
                     weights["embed"][:start, own].contiguous(),
-                    weights["residual"][:known, own].contiguous(),
-                    weights["bias_2"][own].contiguous(),
-                    weights["output"][:known, start : start + size].contiguous(),
-                    weights["bias_3"][start : start + size].clone(),
+                    weights["residual"][:known, own].T.contiguous(),
+                    weights["bias_2"][own, None].contiguous(),
+                    weights["output"][own, start : start + size].T.contiguous(),
+                    weights["bias_3"][start : start + size, None].clone(),
                 )
             )
-        self._unseen = [torch.where(torch.as_tensor(part), 0.0, _BLOCKED).float() for part in seen]
+        self._unseen = [torch.where(torch.as_tensor(part), 0.0, _BLOCKED).float()[:, None] for part in seen]
         self._below: dict[int, list[tuple[int, Tensor]]] = {}
         self._above: dict[int, list[tuple[int, Tensor]]] = {}
         for nesting in nestings:
             table = torch.where(torch.as_tensor(nesting.allowed), 0.0, _BLOCKED).float()
-            self._below.setdefault(nesting.fine, []).append((nesting.coarse, table))
-            self._above.setdefault(nesting.coarse, []).append((nesting.fine, table.T.contiguous()))
+            self._below.setdefault(nesting.fine, []).append((nesting.coarse, table.T.contiguous()))
+            self._above.setdefault(nesting.coarse, []).append((nesting.fine, table))
 
     def shift(self, deltas: Sequence[np.ndarray]) -> None:
         """Add ``deltas[i]`` (levels,) to the logits of column ``i``."""
         for part, delta in zip(self._parts, deltas, strict=True):
-            part[4].add_(torch.as_tensor(delta, dtype=torch.float32))
+            part[4].add_(torch.as_tensor(delta, dtype=torch.float32)[:, None])
 
     @property
     def output_bias(self) -> Tensor:
         """The bias of all logits (T,), shifts included."""
-        return torch.cat([part[4] for part in self._parts])
+        return torch.cat([part[4].squeeze(1) for part in self._parts])
 
     def draw(
         self,
@@ -95,7 +96,7 @@ class Sampler:
         levels = np.empty((rows, self.shape.columns), dtype=self._dtype, order="F")
         log_weight = np.zeros(rows)
         masks = {
-            index: torch.as_tensor(np.where(limit > 0, np.log(np.maximum(limit, 1e-30)), -np.inf)).float()
+            index: torch.as_tensor(np.where(limit > 0, np.log(np.maximum(limit, 1e-30)), -np.inf)).float()[:, None]
             for index, limit in limits.items()
         }
         with torch.inference_mode():
@@ -113,8 +114,7 @@ class Sampler:
         shape, width = self.shape, self.shape.width
         uniform = torch.from_numpy(random.random((shape.columns, rows), dtype=np.float32)) * (1 - 1e-6)
         flat = torch.empty(rows, shape.columns, dtype=torch.int64)
-        first = torch.empty(rows, shape.hidden)
-        second = torch.empty(rows, shape.hidden)
+        first = torch.empty(shape.hidden, rows)
         weight = torch.zeros(rows, dtype=torch.float64)
         start = self._start(rows, fixed)
         drawn: dict[int, Tensor] = {}
@@ -123,13 +123,13 @@ class Sampler:
             before = start[:, own]
             if index:
                 before = before + functional.embedding_bag(flat[:, :index], embed, mode="sum")
-            first[:, own] = before.relu_()
-            after = torch.addmm(bias_2, first[:, :known], residual).relu_()
-            torch.add(first[:, own], after, out=second[:, own])
+            torch.clamp_min(before.T, 0.0, out=first[own])
+            after = torch.mm(residual, first[:known]).add_(bias_2).relu_()
+            second = after.add_(first[own])
             if index in fixed:
                 level = fixed[index]
             else:
-                logits = torch.addmm(bias_3, second[:, :known], output)
+                logits = torch.mm(output, second).add_(bias_3)
                 level, cost = self._choose(index, logits, uniform[index], masks.get(index), drawn, fixed)
                 if cost is not None:
                     weight += cost
@@ -154,17 +154,17 @@ class Sampler:
     ) -> tuple[Tensor, Tensor | None]:
         logits += self._unseen[index]
         for coarse, table in self._below.get(index, ()):
-            logits += table[drawn[coarse]]
+            logits += table.index_select(1, drawn[coarse])
         for fine, table in self._above.get(index, ()):
             if fine in fixed:
-                logits += table[fixed[fine]]
+                logits += table.index_select(1, fixed[fine])
         cost = None
         if mask is not None:
-            whole = logits.logsumexp(1)
+            whole = logits.logsumexp(0)
             logits += mask
-            cost = (logits.logsumexp(1) - whole).double()
-        logits -= logits.amax(1, keepdim=True)
-        running = logits.exp_().cumsum_(1)
+            cost = (logits.logsumexp(0) - whole).double()
+        logits -= logits.amax(0)
+        running = logits.exp_().cumsum_(0)
         # "<=" skips levels without mass even for a uniform number of 0; the factor above keeps it below the sum.
-        level = (running <= (uniform * running[:, -1])[:, None]).sum(1)
+        level = (running <= uniform * running[-1]).sum(0)
         return level, cost

@@ -6,7 +6,6 @@ its last checkpoint repeats exactly what an uninterrupted one does.
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -191,7 +190,7 @@ def _epoch(network: Network, rows: Tensor, state: State, *, recipe: Recipe, seed
 
 
 def _given(rows: int, columns: int, random: torch.Generator) -> Tensor:
-    """bool (rows, columns): half of the rows name nothing in the condition, the others 1 to 6 columns."""
+    """Columns that the condition names, bool (rows, columns): none in half of the rows, 1 to 6 in the others."""
     most = min(_MOST_GIVEN, columns - 1)
     if most < 1:
         return torch.zeros(rows, columns, dtype=torch.bool)
