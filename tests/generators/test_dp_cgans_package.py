@@ -14,7 +14,7 @@ from dp_cgans.synthesizers.data_transformer import SpanInfo
 from engine.core.errors import Cancelled, UserError
 from engine.core.progress import Silent
 from engine.generators import dp_cgans
-from engine.generators.dp_cgans import DPCGANSPackage, _Synthesizer, batch_size, private_folder
+from engine.generators.dp_cgans import DPCGANSPackage, _Synthesizer, batch_size, category_value_limit, private_folder
 from engine.schema.table import Column, Kind, TableSchema, conform
 
 OPTIONS = {"epochs": 1, "batch_size": 50, "reservoir_rows": 1_500}
@@ -78,8 +78,15 @@ def test_too_many_categories_are_refused_before_any_work_and_named() -> None:
     )
     codes = [f"d{row % 70}" for row in range(140)]
     table = conform(pd.DataFrame({"diagnosis": codes, "sex": ["F", "M"] * 70, "age": range(140)}), schema)
-    with pytest.raises(UserError, match=r"72 values.*at most 60.*diagnosis \(70\), sex \(2\).*Exclude or group"):
+    with pytest.raises(
+        UserError, match=r"72 values.*at most 60 with 140 rows.*diagnosis \(70\), sex \(2\).*Exclude or group"
+    ):
         DPCGANSPackage().fit(table, schema, seed=1, options=OPTIONS, progress=Silent())
+
+
+@pytest.mark.parametrize(("rows", "limit"), [(100, 60), (100_000, 60), (1_000_000, 23), (10_000_000, 7)])
+def test_fewer_categories_fit_when_there_are_more_rows(rows: int, limit: int) -> None:
+    assert category_value_limit(rows) == limit
 
 
 @pytest.mark.parametrize("kind", [Kind.NUMERIC, Kind.CATEGORICAL])
