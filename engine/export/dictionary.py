@@ -20,8 +20,8 @@ def _row(column: Column) -> dict[str, str]:
         "label": column.label,
         "kind": column.kind.value,
         "unit": column.unit or "",
-        "minimum": _bound(column.minimum, column),
-        "maximum": _bound(column.maximum, column),
+        "minimum": _bound(column.minimum),
+        "maximum": _bound(column.maximum),
         "reference_range": _span(column.reference_low, column.reference_high),
         "categories": _categories(column),
         "loinc": column.loinc or "",
@@ -29,9 +29,8 @@ def _row(column: Column) -> dict[str, str]:
     }
 
 
-def _bound(value: float | None, column: Column) -> str:
-    # Bounds that were read from patients are a patient's value each.
-    return "" if value is None or not column.bounds_are_public else f"{value:g}"
+def _bound(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
 
 
 def _span(low: float | None, high: float | None) -> str:

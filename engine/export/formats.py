@@ -55,5 +55,5 @@ def export(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], *
     """
     if format not in FORMATS:
         raise UserError(f"there is no format {format!r}", remedy=f"Formats are: {', '.join(FORMATS)}.")
-    FORMATS[format].write(frame, schema, manifest, path)
+    FORMATS[format].write(frame, schema.released(), manifest, path)
     return path

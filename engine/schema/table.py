@@ -128,6 +128,13 @@ class TableSchema(BaseModel):
         """The schema of the named columns, in that order."""
         return TableSchema(columns=tuple(self[name] for name in names))
 
+    def released(self) -> "TableSchema":
+        """This schema without bounds that were read from patients' rows: each of them is a patient's value."""
+        own = {"minimum": None, "maximum": None}
+        return TableSchema(
+            columns=tuple(one if one.bounds_are_public else one.model_copy(update=own) for one in self.columns)
+        )
+
     def replace(self, *changed: Column) -> "TableSchema":
         """This schema with the columns of the same names exchanged."""
         new = {column.name: column for column in changed}

@@ -103,7 +103,7 @@ def generate(
     fitted = load(model)
     result = draw(fitted, request, table=None, progress=progress)
     schema = fitted.schema.select(list(result.frame.columns))
-    _write(result.frame, schema, out, _manifest(request, model=model, generator=fitted.name))
+    _write(result.frame, schema, out, _manifest(request, model=model, generator=fitted.name, notes=result.notes))
     return {
         "rows": len(result.frame),
         "seconds": round(result.seconds, 3),
@@ -265,10 +265,11 @@ def _write(frame: pd.DataFrame, schema: TableSchema, out: Path, manifest: dict[s
     write(frame, schema, manifest, format=formats[out.suffix], path=out)
 
 
-def _manifest(spec: CohortSpec, *, model: Path, generator: str) -> dict[str, Any]:
+def _manifest(spec: CohortSpec, *, model: Path, generator: str, notes: list[str]) -> dict[str, Any]:
     from engine.export.manifest import manifest
 
-    return manifest(spec, source={"model": model.name}, generator={"name": generator}, seed=spec.seed)
+    source = {"model": model.name}
+    return manifest(spec, source=source, generator={"name": generator}, seed=spec.seed, notes=tuple(notes))
 
 
 def _clear(folder: Path) -> None:
