@@ -7,14 +7,18 @@ from pages.components.entry import through_shell
 through_shell("pages/cohort.py")
 
 from pages.components import chat, form, generation
-from pages.components.state import dataset_id, keep_spec, spec, studio
+from pages.components.state import dataset_id, keep_spec, spec, studio, turn_to
 
 st.title("Cohort")
 chosen = dataset_id()
 if chosen is None or studio().datasets.get(chosen).state.value != "ready":
     st.info("A cohort needs a prepared data set to follow.")
-    st.page_link("pages/start.py", label="Choose one", icon=":material/home:")
+    if chosen is None:
+        st.page_link("pages/start.py", label="Choose one", icon=":material/home:")
+    else:
+        st.page_link("pages/data.py", label="Prepare this one", icon=":material/table:")
     st.stop()
+turn_to(chosen)
 schema = studio().datasets.schema(chosen)
 talk, fill = st.columns([2, 3], gap="large")
 with talk:

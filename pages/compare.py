@@ -6,17 +6,12 @@ from pages.components.entry import through_shell
 
 through_shell("pages/compare.py")
 
-from pages.components import comparison, progress
-from pages.components.state import cohort_id, studio
+from pages.components import comparison, generation, progress
+from pages.components.state import studio
 
 st.title("Compare")
-chosen = cohort_id()
-if chosen is None or studio().cohorts.get(chosen).state.value != "ready":
-    st.info("Generate a cohort first.")
-    st.page_link("pages/cohort.py", label="Ask for a cohort", icon=":material/groups:")
-    st.stop()
-cohort = studio().cohorts.get(chosen)
-st.markdown(f"**{cohort.name}** — {cohort.rows:,} synthetic patients")
+cohort = generation.ready_cohort()
+chosen = cohort.id
 result = studio().comparison.result(chosen)
 if result is None:
     job = studio().work.latest(chosen)

@@ -9,6 +9,7 @@ through_shell("pages/data.py")
 
 from pages.components import preparation, progress
 from pages.components.state import dataset_id, is_dark, studio
+from pages.components.text import plain
 
 st.title("Data")
 chosen = dataset_id()
@@ -21,20 +22,28 @@ preview = studio().datasets.preview(chosen)
 if preview is not None:
     preparation.confirm(record, preview)
     st.stop()
-if progress.follow(chosen) is None and record.state.value != "ready":
+if record.state.value != "ready":
+    st.markdown(f"**{plain(record.name)}**")
+    if studio().work.latest(chosen) is None:
+        st.info("This table was never read to its end. Upload it again.")
+        st.page_link("pages/start.py", label="Go to Start", icon=":material/home:")
+    progress.follow(chosen)
     st.stop()
 
 report, profile = studio().datasets.report(chosen), studio().datasets.profile(chosen)
-patients, rows, columns, action = st.columns(4, vertical_alignment="bottom")
-patients.metric("Patients", f"{record.patients:,}")
-rows.metric("Rows", f"{record.rows:,}")
-columns.metric("Columns", f"{record.columns:,}")
-if action.button("Train a generator", type="primary", icon=":material/model_training:"):
-    st.switch_page("pages/train.py")
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.metric("Patients", f"{record.patients or 0:,}")
+    st.metric("Rows", f"{record.rows or 0:,}")
+    st.metric("Columns", f"{record.columns or 0:,}")
+    if st.button("Train a generator", type="primary", icon=":material/model_training:"):
+        st.switch_page("pages/train.py")
 
 table_tab, report_tab = st.tabs(["Patient table", "Preparation report"])
 with table_tab:
-    st.caption("Every column of the prepared table in aggregates. Small groups of patients are merged or left out.")
+    st.caption(
+        "Every column of the prepared table in aggregates; tick one to see its distribution. "
+        "Small groups of patients are merged or left out."
+    )
     overview = pd.DataFrame([preparation.overview_row(column) for column in profile])
     event = st.dataframe(
         overview, hide_index=True, height=420, key="overview", on_select="rerun", selection_mode="single-row",
@@ -47,6 +56,6 @@ with table_tab:
         figure, text = studio().comparison.profile(column, dark=is_dark())
         st.plotly_chart(figure, width="stretch", theme=None, key="profile", alt=text)
     else:
-        st.caption(f"{column['title']}: {column['reason']}")
+        st.caption(plain(f"{column['title']}: {column['reason']}"))
 with report_tab:
     preparation.show_report(report)

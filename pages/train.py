@@ -8,6 +8,7 @@ through_shell("pages/train.py")
 
 from pages.components import progress
 from pages.components.state import dataset_id, studio
+from pages.components.text import moment, plain
 
 st.title("Train")
 chosen = dataset_id()
@@ -17,8 +18,8 @@ if chosen is None or studio().datasets.get(chosen).state.value != "ready":
     st.stop()
 record = studio().datasets.get(chosen)
 st.markdown(
-    f"Learn from **{record.name}**: {record.rows:,} rows of {record.patients:,} patients. 30 % of the patients are "
-    "held out, so that fidelity can be judged against real patients the generator never saw."
+    f"Learn from **{plain(record.name)}**: {record.rows or 0:,} rows of {record.patients or 0:,} patients. "
+    "30 % of the patients are held out, so that fidelity can be judged against real patients the generator never saw."
 )
 
 infos = {info.name: info for info in studio().training.generators()}
@@ -42,24 +43,22 @@ with st.container(border=True):
                     help=option.help, key=f"{name}-{option.name}",
                 )  # fmt: skip
     if st.button("Train", type="primary", icon=":material/model_training:", key="train"):
-        model, _ = studio().training.start(chosen, name, options=options, seed=int(seed))
-        st.session_state["_training"] = model.id
+        studio().training.start(chosen, name, options=options, seed=int(seed))
 
 models = studio().training.models(chosen)
 running = [model for model in models if model.state.value == "pending"]
 for model in running or models[:1]:
-    job = progress.follow(model.id)
-    if job is not None and model.id == st.session_state.get("_training"):
+    if progress.follow(model.id) is not None:
         st.success("The generator is ready.", icon=":material/check_circle:")
         st.page_link("pages/cohort.py", label="Ask for a cohort", icon=":material/groups:")
 ready = [model for model in models if model.state.value == "ready" and model.report]
 if ready:
-    st.subheader("Trained generators", anchor=False)
+    st.header("Trained generators", anchor=False)
     st.dataframe(
         [
             {
-                "Generator": infos[model.generator].label,
-                "Trained": f"{model.created_at:%d %b %Y, %H:%M}",
+                "Generator": infos[model.generator].label if model.generator in infos else model.generator,
+                "Trained": moment(model.created_at),
                 "Rows": model.report["rows"],
                 "Columns": model.report["columns"],
                 "Seconds": round(model.report["fit_wall_seconds"], 1),

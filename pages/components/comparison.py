@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.components.state import is_dark, studio
+from pages.components.text import plain
 
 CARDS = ("quality", "shapes", "pairs", "validity")
 """The scores at the top; the others are in the table below them."""
@@ -13,9 +14,7 @@ CARDS = ("quality", "shapes", "pairs", "validity")
 
 def scores(result: dict[str, Any]) -> None:
     """SDMetrics scores, each with what held-out real patients reach beside it."""
-    st.caption(result["reference"]["sentence"])
-    for note in result["notes"]:
-        st.caption(f":material/info: {note}")
+    st.caption("  \n".join([result["reference"]["sentence"], *(f":material/info: {note}" for note in result["notes"])]))
     figures = result["scores"]["figures"]
     for card, name in zip(st.columns(len(CARDS)), CARDS, strict=True):
         entry = figures[name]
@@ -53,15 +52,15 @@ def distributions(result: dict[str, Any]) -> None:
     columns = result["columns"]
     groups = list(dict.fromkeys(column["group"] or "Other" for column in columns))
     picked = st.pills("Show", groups, default=groups[0], key="groups") or groups[0]
-    grid = st.columns(2)
-    for number, column in enumerate(one for one in columns if (one["group"] or "Other") == picked):
-        with grid[number % 2]:
-            if not column["shown"]:
-                st.markdown(f"**{column['title']}**")
-                st.caption(column["reason"])
-                continue
+    members = [column for column in columns if (column["group"] or "Other") == picked]
+    drawn = [column for column in members if column["shown"]]
+    for start in range(0, len(drawn), 2):
+        for place, column in zip(st.columns(2), drawn[start : start + 2], strict=False):
             figure, text = studio().comparison.distribution(column, dark=is_dark())
-            st.plotly_chart(figure, width="stretch", theme=None, key=f"distribution-{column['name']}", alt=text)
+            place.plotly_chart(figure, width="stretch", theme=None, key=f"distribution-{column['name']}", alt=text)
+    for column in members:
+        if not column["shown"]:
+            st.caption(f"**{plain(column['title'])}**: {plain(column['reason'])}")
     with st.expander("The same as a table"):
         st.dataframe(
             pd.DataFrame([_line(column) for column in columns]), hide_index=True, key="figures",
@@ -89,13 +88,13 @@ def typical(column: dict[str, Any], table: str) -> str:
     if column["form"] == "histogram":
         stats = (column.get("stats") or {}).get(table) or {}
         if column["scale"] == "date" or any(stats.get(name) is None for name in ("median", "q1", "q3")):
-            return ""
+            return "" if column["scale"] == "date" else "not shown"
         return f"{stats['median']:g} [{stats['q1']:g}, {stats['q3']:g}]"
     shown = [cell for cell in column["bins"] if cell.get(table) is not None]
     if not shown:
-        return ""
+        return "not shown"
     most = max(shown, key=lambda cell: cell[table])
-    return f"{most['label']} {most[table]:.0%}"
+    return f"{most['label']}: {most[table]:.0%}"
 
 
 def _percent(share: float | None) -> str:

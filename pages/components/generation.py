@@ -5,8 +5,11 @@ import streamlit as st
 from engine.cohort.spec import CohortSpec
 from engine.core.errors import UserError
 from engine.schema.table import TableSchema
+from engine.services.cohorts import Support
+from engine.storage.records import CohortRecord, State
 from pages.components import progress
-from pages.components.state import choose, cohort_id, studio
+from pages.components.state import choose, cohort_id, set_spec, studio
+from pages.components.text import moment
 
 
 def summary(dataset_id: str, request: CohortSpec, schema: TableSchema) -> None:
@@ -22,7 +25,7 @@ def summary(dataset_id: str, request: CohortSpec, schema: TableSchema) -> None:
         _generate(dataset_id, request)
 
 
-def _support(support, schema: TableSchema) -> None:
+def _support(support: Support, schema: TableSchema) -> None:
     st.markdown(f"**{support.text}** real patients support this request.", help="Counts of 1 to 10 are not shown.")
     if len(support.steps) > 1:
         st.dataframe(
@@ -46,7 +49,7 @@ def _support(support, schema: TableSchema) -> None:
 
 
 def _generate(dataset_id: str, request: CohortSpec) -> None:
-    models = [model for model in studio().training.models(dataset_id) if model.state.value == "ready"]
+    models = [model for model in studio().training.models(dataset_id) if model.state is State.READY]
     if not models:
         st.info("No generator is trained on this data set yet.", icon=":material/model_training:")
         st.page_link("pages/train.py", label="Train one", icon=":material/model_training:")
@@ -55,13 +58,29 @@ def _generate(dataset_id: str, request: CohortSpec) -> None:
     by_id = {model.id: model for model in models}
     picked = st.selectbox(
         "Generator", list(by_id), key="model",
-        format_func=lambda key: f"{labels[by_id[key].generator]} · {by_id[key].created_at:%d %b, %H:%M}",
+        format_func=lambda key: " · ".join(
+            (labels.get(by_id[key].generator, by_id[key].generator), moment(by_id[key].created_at))
+        ),
     )  # fmt: skip
     if st.button("Generate", type="primary", icon=":material/play_arrow:", key="generate", width="stretch"):
         cohort, _ = studio().cohorts.generate(picked, request)
         choose("cohort", cohort.id)
-        st.session_state["_generating"] = cohort.id
         st.rerun()
+
+
+def ready_cohort() -> CohortRecord:
+    """The chosen cohort, named on the page; while there is none, the page says what to do and ends."""
+    chosen = cohort_id()
+    if chosen is None:
+        st.info("Generate a cohort first.")
+        st.page_link("pages/cohort.py", label="Ask for a cohort", icon=":material/groups:")
+        st.stop()
+    cohort = studio().cohorts.get(chosen)
+    st.text(cohort.name)
+    if cohort.state is not State.READY:
+        progress.follow(chosen)
+        st.stop()
+    return cohort
 
 
 def results() -> None:
@@ -71,28 +90,44 @@ def results() -> None:
         return
     cohort = studio().cohorts.get(chosen)
     st.divider()
-    st.subheader("Your cohort", anchor=False)
-    if cohort.state.value != "ready":
+    st.header("Your cohort", anchor=False)
+    st.text(cohort.name)
+    if cohort.state is not State.READY:
         progress.follow(chosen)
         return
     report = cohort.report or {}
-    count, obeyed, support, seconds = st.columns(4)
-    count.metric("Synthetic patients", f"{cohort.rows:,}")
-    obeyed.metric("Obey every criterion", f"{cohort.compliance:.0%}")
-    support.metric("Supporting real records", _shown(report.get("support_rows")))
-    seconds.metric("Seconds", f"{cohort.seconds:.1f}")
+    with st.container(horizontal=True):
+        st.metric("Synthetic patients", f"{cohort.rows or 0:,}")
+        st.metric("Obey every criterion", _percent(cohort.compliance))
+        st.metric("Supporting real records", _shown(report.get("support_rows")))
+        st.metric("Made in", "–" if cohort.seconds is None else f"{cohort.seconds:.1f} s")
     for note in report.get("notes", []):
         st.warning(note, icon=":material/warning:")
     st.dataframe(
         studio().cohorts.rows(chosen, 100), hide_index=True, height=260, key="rows",
+        column_config={
+            column.name: st.column_config.Column(column.title, help=column.name)
+            for column in studio().exports.schema(chosen).columns
+        },
         alt="The first 100 synthetic patients",
     )  # fmt: skip
-    st.caption("Synthetic rows: no real patient is shown. Not for clinical decisions.")
-    compare, export, _ = st.columns([1, 1, 3])
-    if compare.button("Compare with real", type="primary", icon=":material/compare:", key="to-compare"):
-        st.switch_page("pages/compare.py")
-    if export.button("Export", icon=":material/download:", key="to-export"):
-        st.switch_page("pages/export.py")
+    st.caption("The first 100 synthetic rows: no real patient is shown. Not for clinical decisions.")
+    with st.container(horizontal=True):
+        if st.button("Compare with real", type="primary", icon=":material/compare:", key="to-compare"):
+            st.switch_page("pages/compare.py")
+        if st.button("Export", icon=":material/download:", key="to-export"):
+            st.switch_page("pages/export.py")
+        st.button(
+            "Put its request into the form", icon=":material/edit:", key="to-form", on_click=set_spec,
+            args=(CohortSpec.model_validate(cohort.spec),),
+        )  # fmt: skip
+
+
+def _percent(share: float | None) -> str:
+    """A share that reaches 100 % only when all of them do."""
+    if share is None:
+        return "not assessable"
+    return "100%" if share >= 1 else f"{min(share, 0.999):.1%}"
 
 
 def _shown(count: int | None) -> str:

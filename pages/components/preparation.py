@@ -11,11 +11,12 @@ from engine.services.datasets import Preview
 from engine.storage.records import DatasetRecord
 from pages.components.comparison import typical
 from pages.components.state import studio
+from pages.components.text import plain
 
 
 def confirm(record: DatasetRecord, preview: Preview) -> None:
     """Show how the file was read, let the user correct the columns, then prepare it."""
-    st.subheader(f"How “{record.name}” was read", anchor=False)
+    st.header(f"How “{plain(record.name)}” was read", anchor=False)
     read = preview.interpretation
     st.markdown(f"{preview.rows:,} rows · {len(preview.schema.columns)} columns · {read.summary}")
     for note in preview.notes:
@@ -28,8 +29,8 @@ def confirm(record: DatasetRecord, preview: Preview) -> None:
                 "Kind": column.kind.value,
                 "Role": column.role.value,
                 "Unit": column.unit or "",
-                "Minimum": column.minimum,
-                "Maximum": column.maximum,
+                "Minimum": None if column.kind is Kind.DATE else column.minimum,
+                "Maximum": None if column.kind is Kind.DATE else column.maximum,
                 "Remark": column.description,
             }
             for column in schema.columns
@@ -43,13 +44,14 @@ def confirm(record: DatasetRecord, preview: Preview) -> None:
             "Remark": st.column_config.TextColumn(width="large"),
         },
     )  # fmt: skip
-    st.caption("Choose the patient key if patients have several rows: privacy and splits go by patient.")
+    st.caption(
+        "Role *patient_key*: the column that names the patient, if patients have several rows; privacy and splits go "
+        "by patient. Role *excluded*: neither learned nor generated, right for names, record numbers and free text."
+    )
     if st.button("Looks right: prepare it", type="primary", icon=":material/check:", key="confirm"):
         try:
-            for index in range(len(columns)):
-                changes = _changes(columns.iloc[index], edited.iloc[index])
-                if changes:
-                    studio().datasets.edit(record.id, columns.iloc[index]["Column"], **changes)
+            with st.spinner("Checking the columns…"):
+                _save(record.id, columns, edited)
         except UserError as error:
             st.error(str(error), icon=":material/error:")
         else:
@@ -57,13 +59,21 @@ def confirm(record: DatasetRecord, preview: Preview) -> None:
             st.rerun()
 
 
+def _save(dataset_id: str, before: pd.DataFrame, after: pd.DataFrame) -> None:
+    for index in range(len(before)):
+        if changes := _changes(before.iloc[index], after.iloc[index]):
+            studio().datasets.edit(dataset_id, before.iloc[index]["Column"], **changes)
+
+
 def _changes(before: pd.Series, after: pd.Series) -> dict[str, Any]:
+    """What was edited in a line; an emptied unit is removed, an emptied bound stays as it was."""
     changes = {}
     for title in ("Role", "Kind", "Unit", "Minimum", "Maximum"):
         old, new = before[title], after[title]
-        if old == new or (pd.isna(old) and pd.isna(new)):
-            continue
-        changes[title.lower()] = None if pd.isna(new) or new == "" else new
+        if title == "Unit":
+            new = "" if pd.isna(new) else new
+        if old != new and not pd.isna(new):
+            changes[title.lower()] = new
     return changes
 
 
@@ -87,7 +97,7 @@ def show_report(report: dict[str, Any]) -> None:
     _table("Steps", report.get("steps", []))
     _table("Columns", report.get("columns", []))
     unknown = report.get("unknown_codes") or []
-    st.subheader("Diagnosis codes that no chapter of ICD-9-CM lists", anchor=False)
+    st.header("Diagnosis codes that no chapter of ICD-9-CM lists", anchor=False)
     if unknown:
         _table("", unknown)
     else:
@@ -98,7 +108,7 @@ def _table(title: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
     if title:
-        st.subheader(title, anchor=False)
+        st.header(title, anchor=False)
     frame = pd.DataFrame(rows)
     for name in frame.columns:
         if frame[name].map(lambda value: isinstance(value, (dict, list))).any():

@@ -58,6 +58,18 @@ def version() -> int:
     return st.session_state.setdefault("_spec_version", 0)
 
 
+def turn_to(dataset_id: str) -> None:
+    """Show the request and conversation of ``dataset_id``; those of another data set wait until it is chosen again."""
+    before = st.session_state.get("_request_of")
+    if before not in (None, dataset_id):
+        waiting = st.session_state.setdefault("_requests", {})
+        waiting[before] = (spec(), turns())
+        request, conversation = waiting.get(dataset_id, (CohortSpec(), []))
+        st.session_state["_turns"] = conversation
+        set_spec(request)
+    st.session_state["_request_of"] = dataset_id
+
+
 def turns() -> list[dict[str, Any]]:
     """The conversation: ``{"role", "text"}`` and ``{"role", "turn", "applied", "before"}``."""
     return st.session_state.setdefault("_turns", [])

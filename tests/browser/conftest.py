@@ -72,17 +72,22 @@ class Dashboard:
         return None
 
 
-@pytest.fixture(scope="module")
-def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+def serve(workspace: Path) -> Iterator[Dashboard]:
+    """Run a dashboard over ``workspace`` on a free port until the generator is closed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    one = Dashboard(tmp_path_factory.mktemp("dashboard") / "workspace", port)
+    one = Dashboard(workspace, port)
     one.start()
     yield one
     one.stop()
     if worker := one.worker():
         worker.terminate()
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    yield from serve(tmp_path_factory.mktemp("dashboard") / "workspace")
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.helpers.simulated_mimic import write_folder
 
 from tests.browser.conftest import Dashboard
 from tests.conftest import SHARED
+from tests.helpers.simulated_mimic import write_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 LONG = 240_000

@@ -1,0 +1,24 @@
+"""Texts of the data on the screen, as they are written there."""
+
+from datetime import datetime
+
+from engine.cohort.spec import Value
+
+_SIGNS = frozenset("\\`*_{}[]()#+-.!|~<>$:")
+
+
+def plain(text: str) -> str:
+    """``text`` so that Markdown shows it as it is typed: ``[70-80)`` is no link and ``a*b`` not emphasised."""
+    return "".join(f"\\{sign}" if sign in _SIGNS else sign for sign in text)
+
+
+def category_label(category: Value) -> str:
+    """A category as the screen writes it."""
+    if isinstance(category, bool):
+        return "yes" if category else "no"
+    return f"{category:.15g}" if isinstance(category, float) else str(category)
+
+
+def moment(when: datetime) -> str:
+    """A moment on this machine's clock."""
+    return f"{when.astimezone():%d %b %Y, %H:%M}"
