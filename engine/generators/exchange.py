@@ -75,10 +75,11 @@ class Exchange:
             constant = values.nunique() < 2
         else:
             text = as_text(series, column).astype(object)
-            levels = sorted(text.dropna().unique())
+            # Plain Python: pandas takes a text of one NUL for the empty text when it counts and maps.
+            levels = sorted({level for level, gap in zip(text, missing, strict=True) if not gap})
             constant = len(levels) + bool(missing.any()) < 2
-            values = text.map({level: f"v{place}" for place, level in enumerate(levels)}).astype(object)
-            values = values.where(~missing, _MISSING)
+            codes = {level: f"v{place}" for place, level in enumerate(levels)}
+            values = pd.Series([_MISSING if gap else codes[level] for level, gap in zip(text, missing, strict=True)])
         if constant:
             present = series[~missing]
             value = None if present.empty else values[~missing].iloc[0]
