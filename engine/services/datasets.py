@@ -143,8 +143,8 @@ class Datasets:
         return self._context.submit("prepare", payload, subject=dataset_id)
 
     def schema(self, dataset_id: str) -> TableSchema:
-        """The schema of the prepared table."""
-        return read_schema(self._folder(dataset_id) / "table.parquet")
+        """The schema of the prepared table as a page may show it: without bounds that were read from rows."""
+        return read_schema(self._folder(dataset_id) / "table.parquet").released()
 
     def report(self, dataset_id: str) -> dict[str, Any]:
         """The preparation report (counts only)."""

@@ -29,11 +29,12 @@ def confirm(record: DatasetRecord, preview: Preview) -> None:
                 "Kind": column.kind.value,
                 "Role": column.role.value,
                 "Unit": column.unit or "",
-                "Minimum": None if column.kind is Kind.DATE else column.minimum,
-                "Maximum": None if column.kind is Kind.DATE else column.maximum,
+                "Minimum": column.minimum,
+                "Maximum": column.maximum,
                 "Remark": column.description,
             }
-            for column in schema.columns
+            # Limits that were read from the rows are two patients' values: only declared ones are shown.
+            for column in schema.released().columns
         ]
     )
     edited = st.data_editor(
