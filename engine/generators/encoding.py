@@ -20,6 +20,7 @@ from engine.schema.table import Column, Kind, TableSchema
 
 _SECONDS_PER_DAY = 86_400
 _MAX_DECIMALS = 6
+_MOST_POSITIONS = 2.0**52
 _BOOLEANS = ("false", "true")
 
 
@@ -74,7 +75,7 @@ class ColumnCode:
         low, high = _bounds(numbers, column, scale)
         if low is None or high is None:
             return cls(column, np.zeros(1), scale=scale)
-        positions = np.clip(np.rint(numbers * scale).astype(np.int64), low, high)
+        positions = np.clip(np.rint(numbers * scale), low, high).astype(np.int64)
         bins = make_bins(positions, low=low, high=high, max_bins=max_bins)
         return cls(column, np.zeros(len(bins) + 1), scale=scale, bins=bins)
 
@@ -88,8 +89,8 @@ class ColumnCode:
         levels = np.full(len(series), self.missing, dtype=np.int32)
         present = np.isfinite(numbers)
         if self.bins is not None:
-            positions = np.rint(numbers[present] * self.scale).astype(np.int64)
-            levels[present] = self.bins.find(np.clip(positions, self.bins.first[0], self.bins.last[-1]))
+            positions = np.clip(np.rint(numbers[present] * self.scale), self.bins.first[0], self.bins.last[-1])
+            levels[present] = self.bins.find(positions.astype(np.int64))
         return levels
 
     def cells(self) -> Cells | None:
@@ -192,6 +193,16 @@ class Encoding:
 
 
 def _scale(numbers: np.ndarray, column: Column) -> float:
+    """Grid positions per unit, few enough that floats tell all positions apart."""
+    scale = _resolution(numbers, column)
+    declared = [bound for bound in (column.minimum, column.maximum) if bound is not None and np.isfinite(bound)]
+    reach = np.abs(np.array(declared if len(declared) == 2 else [*declared, *numbers, 0.0])).max()
+    while reach * scale > _MOST_POSITIONS:
+        scale /= 10
+    return scale
+
+
+def _resolution(numbers: np.ndarray, column: Column) -> float:
     """Grid positions per unit: 10 to the decimals that the column is recorded with, found in the values if unsaid."""
     if column.kind is Kind.INTEGER:
         return 1.0

@@ -36,7 +36,7 @@ from engine.generators.encoding import Encoding
 from engine.generators.options import resolve
 from engine.schema.table import TableSchema
 
-_MOST_HIDDEN = 1_200
+_MOST_HIDDEN = 960
 _SMOOTHING = 0.5
 _POOL_ROWS = 20_000
 _POOL_ROWS_WIDE = 10_000

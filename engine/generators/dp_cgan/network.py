@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+_ORDERED_SPREAD = 0.3
 _DEGREE = 0.5
 """What one step of a thermometer adds to the input, against 1 for a category."""
 
@@ -56,33 +57,38 @@ class Shape:
             out.append(out[-1] + size)
         return out
 
-    def inputs(self) -> Tensor:
-        """The input vector of each level, (total, total): one-hot for categories, thermometer for ordered columns."""
-        out = torch.eye(self.total)
-        for start, size, ordered in zip(self.offsets, self.levels, self.ordered, strict=True):
-            if ordered:
-                bins = size - 1
-                out[start : start + bins, start : start + bins] = torch.ones(bins, bins).tril() * _DEGREE
-        return out
+    @property
+    def blocks(self) -> Tensor:
+        """The column of each level (total,)."""
+        return torch.arange(self.columns).repeat_interleave(torch.tensor(self.levels))
+
+    def inputs(self, levels: Tensor) -> Tensor:
+        """Input vectors (rows, total) of ``levels`` (rows, columns): one-hot, or a thermometer for ordered columns."""
+        blocks = self.blocks
+        place = torch.arange(self.total) - torch.tensor(self.offsets)[blocks]
+        size = torch.tensor(self.levels)[blocks]
+        scale = torch.tensor(self.ordered)[blocks] & (place < size - 1)
+        own = levels[:, blocks]
+        hot = (own == place) & ~scale
+        # Missing is no place on the scale: it lights its own level only.
+        below = (own >= place) & (own < size - 1) & scale
+        return hot.float() + below.float() * _DEGREE
 
 
 class Network:
     """Weights and the training-time pass; sampling has its own (:mod:`engine.generators.dp_cgan.sampler`).
 
     Weights (T levels of all columns, H hidden units): ``embed`` and ``condition`` (T, H), ``residual`` (H, H),
-    ``output`` (H, T), biases.
+    ``output`` (units per column, T), biases.
     """
 
     def __init__(self, shape: Shape, weights: Mapping[str, Tensor]) -> None:
         self.shape = shape
         self.weights = dict(weights)
         unit = torch.arange(shape.columns).repeat_interleave(shape.width)
-        self._block = torch.arange(shape.columns).repeat_interleave(torch.tensor(shape.levels))
+        self._block = shape.blocks
         self._embed_mask = (self._block[:, None] < unit[None, :]).float()
         self._residual_mask = (unit[:, None] <= unit[None, :]).float()
-        self._output_mask = (unit[:, None] == self._block[None, :]).float()
-        self._offsets = torch.tensor(shape.offsets)
-        self._inputs = shape.inputs()
 
     @classmethod
     def initial(cls, shape: Shape, *, marginals: Sequence[Tensor], random: torch.Generator) -> "Network":
@@ -93,15 +99,17 @@ class Network:
         def normal(*size: int, spread: float) -> Tensor:
             return torch.randn(*size, generator=random) * spread
 
+        # A thermometer lights many levels at once; unscaled, ordered columns would drown the categories.
+        part = torch.tensor([_ORDERED_SPREAD if ordered else 1.0 for ordered in shape.ordered])[shape.blocks, None]
         return cls(
             shape,
             {
-                "embed": normal(total, hidden, spread=0.7 * scale),
-                "condition": normal(total, hidden, spread=0.5 * scale),
+                "embed": normal(total, hidden, spread=0.7 * scale) * part,
+                "condition": normal(total, hidden, spread=0.5 * scale) * part,
                 "bias_1": torch.zeros(hidden),
                 "residual": normal(hidden, hidden, spread=1 / math.sqrt(hidden)),
                 "bias_2": torch.zeros(hidden),
-                "output": torch.zeros(hidden, total),
+                "output": torch.zeros(shape.width, total),
                 "bias_3": torch.cat([part.log() for part in marginals]),
             },
         )
@@ -116,15 +124,15 @@ class Network:
             random: where the switches are drawn from.
         """
         w = self.weights
-        inputs = torch.zeros(len(levels), self.shape.total)
-        inputs.scatter_(1, levels + self._offsets, 1.0)
-        inputs = inputs @ self._inputs
+        inputs = self.shape.inputs(levels)
         named = inputs * given.float()[:, self._block]
         first = torch.addmm(w["bias_1"], inputs, w["embed"] * self._embed_mask) + named @ w["condition"]
         first = _drop(functional.relu(first), dropout, random)
         second = torch.addmm(w["bias_2"], first, w["residual"] * self._residual_mask)
         second = first + _drop(functional.relu(second), dropout, random)
-        return torch.addmm(w["bias_3"], second, w["output"] * self._output_mask)
+        own = second.split(self.shape.width, dim=1)
+        readers = w["output"].split(self.shape.levels, dim=1)
+        return torch.cat([units @ reader for units, reader in zip(own, readers, strict=True)], dim=1) + w["bias_3"]
 
     def loss(self, logits: Tensor, levels: Tensor, counted: Tensor) -> Tensor:
         """Mean over the rows of −log probability (nats) summed over the columns where ``counted`` (batch, columns)."""
@@ -137,12 +145,16 @@ class Network:
     def folded(self) -> dict[str, Tensor]:
         """The weights as sampling reads them: masks applied, ``embed`` and ``condition`` rows indexed by level."""
         w = {name: value.detach() for name, value in self.weights.items()}
-        return w | {
-            "embed": self._inputs @ (w["embed"] * self._embed_mask),
-            "condition": self._inputs @ w["condition"],
-            "residual": w["residual"] * self._residual_mask,
-            "output": w["output"] * self._output_mask,
-        }
+        embed, condition = w["embed"] * self._embed_mask, w["condition"]
+        folded: dict[str, list[Tensor]] = {"embed": [], "condition": []}
+        for start, size, ordered in zip(self.shape.offsets, self.shape.levels, self.shape.ordered, strict=True):
+            for name, weight in (("embed", embed), ("condition", condition)):
+                block = weight[start : start + size].clone()
+                if ordered:
+                    block[:-1] = block[:-1].cumsum(0) * _DEGREE
+                folded[name].append(block)
+        joined = {name: torch.cat(blocks) for name, blocks in folded.items()}
+        return w | joined | {"residual": w["residual"] * self._residual_mask}
 
 
 def _drop(units: Tensor, share: float, random: torch.Generator) -> Tensor:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from engine.generators.dp_cgan.network import Shape
 from engine.generators.dp_cgan.structure import Nesting
 
-BLOCK = 1_024
+BLOCK = 512
 _BLOCKED = -60.0
 """Added to logits that structure forbids; finite, so that a condition that leaves nothing else is still obeyed."""
 
@@ -54,7 +54,7 @@ class Sampler:
                     weights["embed"][:start, own].contiguous(),
                     weights["residual"][:known, own].T.contiguous(),
                     weights["bias_2"][own, None].contiguous(),
-                    weights["output"][own, start : start + size].T.contiguous(),
+                    weights["output"][:, start : start + size].T.contiguous(),
                     weights["bias_3"][start : start + size, None].clone(),
                 )
             )
