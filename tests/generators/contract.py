@@ -32,7 +32,7 @@ SCHEMA = TableSchema(
     )
 )
 MISSING_SHARE = 0.2
-ROWS = 160
+ROWS = 120
 
 
 def patients(rows: int = ROWS) -> pd.DataFrame:
@@ -146,15 +146,17 @@ class GeneratorContract:
         assert not first.equals(fitted.sample(40, seed=4))
 
     def test_a_seed_decides_the_fit(self, fitted: Generator) -> None:
+        np.random.random(5)  # a fit that drew from the global generator would now differ
         pd.testing.assert_frame_equal(self.fit(seed=5).sample(40, seed=3), fitted.sample(40, seed=3))
-        assert not self.fit(seed=6).sample(40, seed=3).equals(fitted.sample(40, seed=3))
 
-    def test_global_randomness_and_working_folder_are_left_alone(self) -> None:
-        folder, before = Path.cwd(), np.random.get_state()[1].copy()
-        files = set(folder.iterdir())
-        self.fit()
-        assert Path.cwd() == folder
-        assert set(folder.iterdir()) == files
+    def test_another_seed_gives_another_fit_and_leaves_the_process_as_it_was(
+        self, fitted: Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        before = np.random.get_state()[1].copy()
+        assert not self.fit(seed=6).sample(40, seed=3).equals(fitted.sample(40, seed=3))
+        assert Path.cwd() == tmp_path
+        assert list(tmp_path.iterdir()) == []
         assert (np.random.get_state()[1] == before).all()
 
     def test_a_saved_model_draws_the_same_rows(self, fitted: Generator, tmp_path: Path) -> None:
@@ -266,7 +268,7 @@ class GeneratorContract:
                     patients(), SCHEMA, seed=1, options={option.name: option.minimum - 1}, progress=Silent()
                 )
 
-    @pytest.mark.parametrize("stop_at", [0.0, 0.25, 0.9])
+    @pytest.mark.parametrize("stop_at", [0.0, 0.9])
     def test_a_cancellation_is_heard(self, stop_at: float) -> None:
         made = create(self.generator)
         with pytest.raises(Cancelled):
