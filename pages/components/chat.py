@@ -28,7 +28,7 @@ def panel(dataset_id: str, schema: TableSchema) -> None:
         if not turns():
             st.caption("For example:")
             for number, example in enumerate(_examples(dataset_id)):
-                st.button(example, key=f"example-{number}", type="tertiary", on_click=_say, args=(dataset_id, example))
+                st.button(example, key=f"example-{number}", on_click=_say, args=(dataset_id, example))
         for number, entry in enumerate(turns()):
             with st.chat_message(entry["role"]):
                 if entry["role"] == "user":
@@ -81,7 +81,8 @@ def _answer(number: int, entry: dict, schema: TableSchema) -> None:
         return
     turn: Turn = entry["turn"]
     if turn.answer is not None:
-        st.text(turn.answer.text)
+        # What has sources is quoted from texts that ship, which are Markdown; the rest may repeat what was typed.
+        (st.markdown if turn.answer.sources else st.text)(turn.answer.text)
         for source in turn.answer.sources:
             st.caption(f"Source: {source.title}, {source.section}")
     if turn.spec is not None:

@@ -6,7 +6,7 @@ from streamlit.delta_generator import DeltaGenerator as Place
 from engine.cohort.spec import Criterion, Value
 from engine.schema.table import Column, Kind
 from pages.components import entries
-from pages.components.state import set_spec, spec
+from pages.components.state import is_current, set_spec, spec
 from pages.components.text import category_label, plain
 
 
@@ -27,7 +27,7 @@ def edit(key: str, criterion: Criterion, column: Column, number: int) -> Criteri
         title.markdown(f"**{plain(column.title)}**", help=plain(column.description) or None)
         with side.container(horizontal=True, gap="small", vertical_alignment="center"):
             rarer = st.popover("More", help="Exclusions, several ranges, missing values")
-            st.button("✕", key=f"{key}-drop", help="Remove this criterion", on_click=_remove, args=(number,))
+            st.button("✕", key=f"{key}-drop", help="Remove this criterion", on_click=_remove, args=(key, number))
         draw = _ordered if column.kind.is_ordered else _nominal
         fields = draw(key, criterion, column, main, rarer)
         demands = any(value is not None for name, value in fields.items() if not name.startswith("include_"))
@@ -37,7 +37,9 @@ def edit(key: str, criterion: Criterion, column: Column, number: int) -> Criteri
     return said
 
 
-def _remove(number: int) -> None:
+def _remove(key: str, number: int) -> None:
+    if not is_current(key):
+        return
     left = tuple(criterion for index, criterion in enumerate(spec().criteria) if index != number)
     set_spec(spec().model_copy(update={"criteria": left}))
 

@@ -7,7 +7,7 @@ from engine.cohort.spec import MAX_PATIENTS, CohortSpec, Criterion, Share
 from engine.core.errors import UserError
 from engine.schema.table import TableSchema
 from pages.components import criteria, shares
-from pages.components.state import set_spec, spec, version
+from pages.components.state import is_current, set_spec, spec, version
 
 
 def edit(request: CohortSpec, schema: TableSchema) -> CohortSpec | None:
@@ -95,6 +95,6 @@ def _grouped(schema: TableSchema, name: str) -> str:
 
 
 def _added(key: str, schema: TableSchema) -> None:
-    name = st.session_state[key]
-    if name is not None:
+    name = st.session_state.get(key)
+    if name is not None and is_current(key):
         set_spec(spec().model_copy(update={"criteria": (*spec().criteria, criteria.fresh(schema[name]))}))

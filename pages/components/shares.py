@@ -4,7 +4,7 @@ import streamlit as st
 
 from engine.cohort.spec import Share, Value
 from engine.schema.table import Kind, TableSchema
-from pages.components.state import set_spec, spec
+from pages.components.state import is_current, set_spec, spec
 from pages.components.text import category_label, plain
 
 MOST_CATEGORIES = 60
@@ -20,7 +20,7 @@ def edit(key: str, share: Share, schema: TableSchema, number: int) -> Share:
         f"Share of {column.title} = {category_label(share.category)}", 0, 100, round(share.share * 100), key=key,
         format="%d %%", label_visibility="collapsed",
     )  # fmt: skip
-    drop.button("✕", key=f"{key}-drop", help="Remove this share", on_click=_remove, args=(number,))
+    drop.button("✕", key=f"{key}-drop", help="Remove this share", on_click=_remove, args=(key, number))
     exact = share.share if round(share.share * 100) == percent else percent / 100
     return Share(column=share.column, category=share.category, share=exact)
 
@@ -43,7 +43,7 @@ def add(key: str, schema: TableSchema) -> None:
 
 
 def _added(key: str) -> None:
-    if st.session_state[key] is None:
+    if st.session_state.get(key) is None or not is_current(key):
         return
     column, category = st.session_state[key]
     left = 1 - sum(share.share for share in spec().shares if share.column == column)
@@ -51,6 +51,8 @@ def _added(key: str) -> None:
     set_spec(spec().model_copy(update={"shares": (*spec().shares, new)}))
 
 
-def _remove(number: int) -> None:
+def _remove(key: str, number: int) -> None:
+    if not is_current(key):
+        return
     left = tuple(share for index, share in enumerate(spec().shares) if index != number)
     set_spec(spec().model_copy(update={"shares": left}))

@@ -1,14 +1,16 @@
 """The frame around every page."""
 
 import ipaddress
+from collections import Counter
+from collections.abc import Sequence
 
 import streamlit as st
 
 from engine.core.errors import CohortStudioError
-from engine.storage.records import CohortRecord, State
+from engine.storage.records import CohortRecord, DatasetRecord, State
 from pages.components.entry import wanted
 from pages.components.state import choose, studio, take_choice
-from pages.components.text import plain
+from pages.components.text import moment, plain
 
 STYLE = """<style>
 .block-container {padding-top: 4rem; padding-bottom: 2rem}
@@ -20,7 +22,7 @@ STYLE = """<style>
 }
 </style>"""
 
-_STATES = {State.PENDING: "in the making", State.FAILED: "failed", State.CANCELLED: "cancelled"}
+_STATES = {State.PENDING: "not ready yet", State.FAILED: "failed", State.CANCELLED: "cancelled"}
 _DOING = {"prepare": "Preparing", "train": "Training", "generate": "Generating", "compare": "Comparing"}
 
 
@@ -69,16 +71,17 @@ def run(page: st.Page) -> None:
 def _bar() -> None:
     left, middle, right = st.columns([3, 4, 3], vertical_alignment="center")
     records = studio().cohorts.all()
-    datasets = {record.id: _named(record.name, record.state) for record in studio().datasets.all()}
+    datasets, labels = _labels(studio().datasets.all()), _labels(records)
+    st.session_state["_states"] = _states()
     if datasets:
-        _follow_link(records)
+        _follow_link(records, labels)
         take_choice("dataset", list(datasets))
         left.selectbox(
             "Data set", list(datasets), key="dataset", format_func=lambda key: datasets.get(key, "…"),
             bind="query-params", label_visibility="collapsed",
         )  # fmt: skip
     chosen = st.session_state.get("dataset")
-    cohorts = {record.id: _named(record.name, record.state) for record in records if record.dataset_id == chosen}
+    cohorts = {record.id: labels[record.id] for record in records if record.dataset_id == chosen}
     if cohorts:
         take_choice("cohort", list(cohorts))
         middle.selectbox(
@@ -89,21 +92,34 @@ def _bar() -> None:
         _work()
 
 
-def _named(name: str, state: State) -> str:
-    return name if state is State.READY else f"{name} · {_STATES[state]}"
+def _states() -> dict[str, State]:
+    return {record.id: record.state for record in (*studio().datasets.all(), *studio().cohorts.all())}
 
 
-def _follow_link(cohorts: list[CohortRecord]) -> None:
+def _labels(records: Sequence[DatasetRecord | CohortRecord]) -> dict[str, str]:
+    """A label of its own for each record: Streamlit tells options, also in the address, by their labels."""
+    names = Counter(record.name for record in records)
+    labels: dict[str, str] = {}
+    for record in records:
+        label = record.name if names[record.name] == 1 else f"{record.name} · {moment(record.created_at)}"
+        label = label if label not in labels.values() else f"{label} · {record.id}"
+        labels[record.id] = label if record.state is State.READY else f"{label} · {_STATES[record.state]}"
+    return labels
+
+
+def _follow_link(cohorts: list[CohortRecord], labels: dict[str, str]) -> None:
     """A link that names only a cohort chooses its data set too: the bar lists the cohorts of one data set."""
     if "dataset" in st.session_state or "dataset" in st.query_params:
         return
-    linked = next((record for record in cohorts if record.id == st.query_params.get("cohort")), None)
+    linked = next((record for record in cohorts if labels[record.id] == st.query_params.get("cohort")), None)
     if linked is not None:
         choose("dataset", linked.dataset_id)
 
 
 @st.fragment(run_every=2.0)
 def _work() -> None:
+    if st.session_state.get("_states") != _states():
+        st.rerun()  # something was made since the bar was drawn, perhaps in another tab
     active = studio().work.active()
     if not active:
         st.caption(":material/check_circle: No job is running")

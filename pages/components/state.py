@@ -70,6 +70,11 @@ def turn_to(dataset_id: str) -> None:
     st.session_state["_request_of"] = dataset_id
 
 
+def is_current(key: str) -> bool:
+    """Whether a form widget's ``key`` is of the form on the screen; late events of a replaced one change nothing."""
+    return key.startswith(f"v{version()}-")
+
+
 def turns() -> list[dict[str, Any]]:
     """The conversation: ``{"role", "text"}`` and ``{"role", "turn", "applied", "before"}``."""
     return st.session_state.setdefault("_turns", [])

@@ -4,12 +4,14 @@ from datetime import datetime
 
 from engine.cohort.spec import Value
 
-_SIGNS = frozenset("\\`*_{}[]()#+-.!|~<>$:")
+_SIGNS = frozenset("\\`*_{}()#+-.!|~<>$:")
+_BRACKETS = {"[": "&#91;", "]": "&#93;"}
+"""As entities: an escaped bracket still ends a badge's label."""
 
 
 def plain(text: str) -> str:
     """``text`` so that Markdown shows it as it is typed: ``[70-80)`` is no link and ``a*b`` not emphasised."""
-    return "".join(f"\\{sign}" if sign in _SIGNS else sign for sign in text)
+    return "".join(f"\\{sign}" if sign in _SIGNS else _BRACKETS.get(sign, sign) for sign in text)
 
 
 def category_label(category: Value) -> str:
