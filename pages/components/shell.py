@@ -99,10 +99,11 @@ def _states() -> dict[str, State]:
 def _labels(records: Sequence[DatasetRecord | CohortRecord]) -> dict[str, str]:
     """A label of its own for each record: Streamlit tells options, also in the address, by their labels."""
     names = Counter(record.name for record in records)
+    minutes = Counter((record.name, moment(record.created_at)) for record in records)
     labels: dict[str, str] = {}
     for record in records:
         label = record.name if names[record.name] == 1 else f"{record.name} · {moment(record.created_at)}"
-        label = label if label not in labels.values() else f"{label} · {record.id}"
+        label += "" if minutes[record.name, moment(record.created_at)] == 1 else f" · {record.id}"
         labels[record.id] = label if record.state is State.READY else f"{label} · {_STATES[record.state]}"
     return labels
 
