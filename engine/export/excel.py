@@ -5,7 +5,9 @@ from typing import Any
 
 import pandas as pd
 import xlsxwriter
+from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
+from xlsxwriter.worksheet import Worksheet
 
 from engine.core.errors import UserError
 from engine.core.workspace import write_atomically
@@ -16,6 +18,7 @@ from engine.schema.table import Kind, TableSchema
 MOST_ROWS = 1_048_575
 """Rows of a sheet below its header."""
 _MOST_COLUMNS = 16_384
+_LONGEST_TEXT = 32_767
 _ROWS_AT_ONCE = 20_000
 
 
@@ -62,13 +65,25 @@ def _sheet(workbook: Workbook, name: str, frame: pd.DataFrame, *, dates: list[st
                 if value is None or value is pd.NA or value != value:
                     continue
                 if is_date[place]:
-                    sheet.write_datetime(number, place, pd.Timestamp(value).to_pydatetime(), day)
+                    _write_date(sheet, number, place, pd.Timestamp(value), day)
                 elif isinstance(value, bool):
                     sheet.write_boolean(number, place, value)
                 elif isinstance(value, str):
-                    sheet.write_string(number, place, value)
+                    if sheet.write_string(number, place, value) != 0:
+                        raise UserError(
+                            f"column {piece.columns[place]!r} holds a text longer than Excel's {_LONGEST_TEXT:,} signs",
+                            remedy="Export CSV or Parquet.",
+                        )
                 else:
                     sheet.write_number(number, place, value)
+
+
+def _write_date(sheet: Worksheet, row: int, column: int, moment: pd.Timestamp, day: Format) -> None:
+    # Excel's calendar begins in 1900; an earlier date is kept as text.
+    if moment.year < 1900:
+        sheet.write_string(row, column, f"{moment:%Y-%m-%d}")
+    else:
+        sheet.write_datetime(row, column, moment.to_pydatetime(), day)
 
 
 def _summary(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any]) -> pd.DataFrame:

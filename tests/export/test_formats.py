@@ -98,6 +98,16 @@ def test_excel_keeps_numbers_dates_and_executes_nothing(cohort: pd.DataFrame, tm
     assert all(cell.data_type != "f" for sheet in book for row in sheet.iter_rows() for cell in row)
 
 
+def test_what_excel_cannot_hold_is_kept_as_text_or_refused(tmp_path: Path) -> None:
+    schema = TableSchema(columns=(Column(name="born", kind=Kind.DATE), Column(name="note", kind=Kind.CATEGORICAL)))
+    early = conform(pd.DataFrame({"born": ["1815-12-10"], "note": ["x"]}), schema)
+    path = export(early, schema, MANIFEST, format="excel", path=tmp_path / "early.xlsx")
+    assert openpyxl.load_workbook(path)["Data"]["A2"].value == "1815-12-10"
+    long = conform(pd.DataFrame({"born": ["2000-01-01"], "note": ["x" * 32_768]}), schema)
+    with pytest.raises(UserError, match="'note' holds a text longer than"):
+        export(long, schema, MANIFEST, format="excel", path=tmp_path / "long.xlsx")
+
+
 def test_too_many_rows_for_excel_name_the_remedy(
     cohort: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
