@@ -82,7 +82,7 @@ class Datasets:
             write_atomically(raw, write)
             upload = read_csv(raw, name=safe)
             schema = infer_schema(upload.frame)
-        except DataError:
+        except UserError:
             raw.unlink(missing_ok=True)
             self._context.database.delete_dataset(record.id)
             raise

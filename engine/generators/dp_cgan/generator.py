@@ -44,7 +44,6 @@ _WIDE = 50
 _RAKED_ROWS = 50_000
 """Up to this many rows a request is raked; beyond, its own noise is below what raking would take away."""
 _OVERSAMPLING = 3
-_DECODED_ROWS = 65_536
 
 
 class DPCGAN(Generator):

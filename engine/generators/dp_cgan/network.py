@@ -3,8 +3,8 @@
 Every column owns ``width`` hidden units that see earlier columns only (Germain et al. 2015, MADE), a residual layer
 over its own and earlier units, and a block of logits that reads its own units. A second input, without masks, carries
 the condition: the levels of any columns, or nothing. Ordered columns enter as thermometers (all bins up to the value
-are on), so that neighbouring bins share what is learned of them; with one-hot inputs the held-out loss was 0.1 (24
-columns) to 3.5 nats (89 columns) higher. Logits that read all earlier units were no better (25.906 to 25.899 nats).
+are on), so that neighbouring bins share what is learned of them: in paired runs that lowered the held-out loss by 0.07
+nats on 24 columns and by 3.3 nats on 89.
 """
 
 import math
