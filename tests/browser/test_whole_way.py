@@ -59,7 +59,7 @@ def test_a_folder_becomes_an_exported_cohort(dashboard: Dashboard, page: Page, m
     patients = page.get_by_role("spinbutton", name="Synthetic patients")
     expect(patients).to_have_count(1, timeout=LONG)
     expect(patients).to_have_value("150")
-    expect(page.get_by_label("From", exact=True)).to_have_value(re.compile("^60"))
+    expect(page.get_by_label("Age (years) from")).to_have_value(re.compile("^60"))
     shoot(page, tmp_path, "request")
     page.get_by_role("button", name="Generate").click()
     expect(page.get_by_text("Obey every criterion")).to_be_visible(timeout=LONG)
