@@ -115,15 +115,19 @@ def compile_conditions(spec: CohortSpec, schema: TableSchema) -> dict[str, Condi
     """One condition per column that the spec's criteria name.
 
     Raises:
-        UserError: a column or category is unknown, a criterion does not suit its column's kind, or the criteria of
-            one column contradict each other or its bounds; names the criterion that leaves nothing.
+        UserError: a column or category is unknown, a criterion does not suit its column's kind, the criteria of one
+            column contradict each other or its bounds, or exclude what a share asks for; names the criterion.
     """
     by_column: dict[str, list[Criterion]] = {}
     for criterion in spec.criteria:
         by_column.setdefault(criterion.column, []).append(criterion)
     for share in spec.shares:
         _check_share(share, schema[share.column])
-    return {name: _compile(criteria, schema[name]) for name, criteria in by_column.items()}
+    conditions = {name: _compile(criteria, schema[name]) for name, criteria in by_column.items()}
+    for share in spec.shares:
+        if share.share > 0:
+            restrict(conditions.get(share.column), schema[share.column], category_text(share.category))
+    return conditions
 
 
 def restrict(condition: Condition | None, column: Column, category: str) -> Condition:

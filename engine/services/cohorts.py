@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from engine.cohort.conditions import compile_conditions
 from engine.cohort.predicate import AttritionStep, attrition
 from engine.cohort.spec import CohortSpec
 from engine.conversation.wording import describe
@@ -57,15 +58,14 @@ class Cohorts:
         """Attrition of the real patients over the spec's criteria, small counts suppressed.
 
         Raises:
-            UserError: the spec contradicts itself or the schema.
+            UserError: the spec contradicts itself or the schema, shares included.
         """
         path = self._context.workspace.dataset(dataset_id) / "table.parquet"
         schema = read_schema(path)
         needed = {criterion.column for criterion in spec.criteria}
         if schema.patient_key:
             needed.add(schema.patient_key)
-        for criterion in spec.criteria:
-            schema[criterion.column]
+        compile_conditions(spec, schema)
         names = [name for name in schema.names if name in needed] or schema.names[:1]
         table, narrowed = read_table(path, columns=names)
         minimum = self._context.settings.small_cell_minimum

@@ -256,3 +256,14 @@ def test_a_refusal_names_bounds_only_when_they_are_public(public: bool) -> None:
     with pytest.raises(UserError) as refusal:
         compile_conditions(spec, TableSchema(columns=(column,)))
     assert ("133.9" in str(refusal.value)) is public
+
+
+def test_a_share_that_a_criterion_excludes_is_refused_before_any_row_is_drawn() -> None:
+    spec = {
+        "criteria": [{"column": "sex", "any_of": ["F"]}],
+        "shares": [{"column": "sex", "category": "M", "share": 0.5}],
+    }
+    with pytest.raises(UserError, match="a share asks for 'M' in 'sex'"):
+        compile_conditions(CohortSpec.model_validate(spec), SCHEMA)
+    spec["shares"] = [{"column": "sex", "category": "M", "share": 0.0}]
+    compile_conditions(CohortSpec.model_validate(spec), SCHEMA)
