@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from engine.core.workspace import write_atomically, write_json
 from engine.export.cells import safe
 from engine.export.dictionary import data_dictionary
 from engine.schema.table import TableSchema
+from engine.storage.tables import write_table
 
 _ROWS_AT_ONCE = 50_000
 
@@ -47,13 +46,7 @@ def write_csv_archive(frame: pd.DataFrame, schema: TableSchema, manifest: dict[s
 
 def write_parquet(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], path: Path) -> None:
     """A Parquet file with manifest and schema in its metadata; nothing executes its cells, so none is quoted."""
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    metadata = {
-        **(table.schema.metadata or {}),
-        b"cohort_studio.schema": schema.model_dump_json().encode(),
-        b"cohort_studio.manifest": json.dumps(manifest, ensure_ascii=False).encode(),
-    }
-    write_atomically(path, lambda temporary: pq.write_table(table.replace_schema_metadata(metadata), temporary))
+    write_table(path, frame, schema, notes={"manifest": json.dumps(manifest, ensure_ascii=False)})
 
 
 def _rows(frame: pd.DataFrame, file: TextIO) -> None:

@@ -13,10 +13,13 @@ from engine.schema.table import TableSchema, conform
 _KEY = b"cohort_studio.schema"
 
 
-def write_table(path: Path, frame: pd.DataFrame, schema: TableSchema) -> None:
-    """Write a conformed ``frame`` with its schema in the file's metadata, atomically."""
+def write_table(path: Path, frame: pd.DataFrame, schema: TableSchema, *, notes: dict[str, str] | None = None) -> None:
+    """Write a conformed ``frame`` with its schema, and ``notes`` by key, in the file's metadata, atomically."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: schema.model_dump_json().encode()})
+    own = {_KEY: schema.model_dump_json().encode()} | {
+        f"cohort_studio.{name}".encode(): text.encode() for name, text in (notes or {}).items()
+    }
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **own})
     write_atomically(path, lambda temporary: pq.write_table(table, temporary))
 
 
