@@ -22,7 +22,7 @@ ETHNICITY_GROUPS = (
     ("ASIAN", ("ASIAN",)),
 )
 """Beginnings of the recorded ethnicity → group, as in the MIMIC Code Repository; whatever else is said is OTHER."""
-NOT_SAID = ("UNKNOWN", "UNABLE TO OBTAIN", "PATIENT DECLINED", "UNOBTAINABLE", "NOT SPECIFIED")
+NOT_SAID = ("UNKNOWN", "UNABLE TO OBTAIN", "PATIENT DECLINED", "UNOBTAINABLE", "NOT SPECIFIED", "** INFO NOT AVAILABLE")
 
 _STAY = f"""
 CREATE TEMP TABLE stay AS

@@ -57,6 +57,23 @@ def measured_items() -> list[MeasuredItem]:
 def _measured(concept: Concept) -> list[MeasuredItem]:
     low, high = concept.plausible or (None, None)
     laboratory = [MeasuredItem(concept.name, "LABEVENTS", item, low=low, high=high) for item in concept.mimic3.lab]
+    # One item number can change its unit over the years (C-reactive protein: mg/dL, later mg/L).
+    laboratory += [
+        MeasuredItem(
+            concept.name,
+            "LABEVENTS",
+            item,
+            factor=unit.factor,
+            offset=unit.offset,
+            conversion=f"{name} → {concept.unit}",
+            recorded_unit=name.casefold(),
+            low=low,
+            high=high,
+        )
+        for item in concept.mimic3.lab
+        for name, unit in concept.units.items()
+        if (unit.factor, unit.offset) != (1.0, 0.0)
+    ]
     chart = [
         MeasuredItem(
             concept.name,

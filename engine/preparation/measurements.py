@@ -35,6 +35,8 @@ class MeasuredItem:
     offset: float = 0.0
     conversion: str = ""
     """How the report names the conversion, for example ``"lb → kg"``; empty where there is none."""
+    recorded_unit: str = ""
+    """In lower case: the entry is only for laboratory rows that state this unit; empty for all others of the item."""
     steady: bool = False
     """Whether the column hardly changes within a stay, so that items that disagree cannot both be right."""
     low: float | None = None
@@ -112,7 +114,7 @@ WITH event AS (
         e.valuenum * wanted.factor + wanted.shift AS value, wanted.low, wanted.high,
         (epoch(e.charttime) - epoch(stay.opens))::BIGINT * 4294967296 + e.row_id AS place
     FROM {view} e
-    LEFT JOIN wanted ON e.itemid = wanted.itemid AND wanted.source = '{table}'
+    LEFT JOIN wanted ON e.itemid = wanted.itemid AND wanted.source = '{table}' AND wanted.unit = {unit}
     LEFT JOIN stay ON wanted.entry IS NOT NULL AND e.subject_id = stay.subject_id
         AND (e.hadm_id = stay.hadm_id OR e.hadm_id IS NULL)
         AND e.charttime >= stay.opens AND e.charttime <= stay.closes
@@ -150,7 +152,9 @@ def _reduce(
 ) -> None:
     error = "coalesce(e.error, 0) = 1" if table == "CHARTEVENTS" else "false"
     folder.execute(
-        _REDUCE.format(view=table.lower(), table=table, error=error), progress=progress, message=f"Reading {table}"
+        _REDUCE.format(view=table.lower(), table=table, error=error, unit=_unit_of_row(table, items)),
+        progress=progress,
+        message=f"Reading {table}",
     )
     counts = folder.frame(
         "SELECT entry, other, sum(events) AS events, sum(usable) AS usable, sum(impossible) AS impossible, "
@@ -179,11 +183,21 @@ def _reduce(
     )
 
 
+def _unit_of_row(table: str, items: list[MeasuredItem]) -> str:
+    """SQL for the entry's ``recorded_unit`` that a row of ``table`` belongs to."""
+    pairs = ", ".join(
+        f"({item.item}, '{item.recorded_unit}')" for item in items if item.table == table and item.recorded_unit
+    )
+    recorded = "lower(trim(coalesce(e.valueuom, '')))"
+    return f"CASE WHEN (e.itemid, {recorded}) IN ({pairs}) THEN {recorded} ELSE '' END" if pairs else "''"
+
+
 def _as_frame(items: list[MeasuredItem]) -> pd.DataFrame:
     return pd.DataFrame({
         "entry": np.arange(len(items), dtype="int32"),
         "concept": pd.array([item.column for item in items], dtype="object"),
         "source": pd.array([item.table for item in items], dtype="object"),
+        "unit": pd.array([item.recorded_unit for item in items], dtype="object"),
         "itemid": pd.array([item.item for item in items], dtype="int32"),
         "factor": pd.array([item.factor for item in items], dtype="float64"),
         "shift": pd.array([item.offset for item in items], dtype="float64"),

@@ -81,6 +81,7 @@ def _features(folder: Mimic3Folder, *, tally: Tally, progress: Progress) -> pd.D
     rows = read_stays(folder, tally)
     rows = rows.assign(
         ethnicity=group_ethnicity(rows["ethnicity"]),
+        admission_source=without_unsaid(rows["admission_source"]),
         marital_status=without_unsaid(rows["marital_status"]),
         speaks_english=(rows["language"] == "ENGL").astype("boolean").mask(rows["language"].isna()),
     )

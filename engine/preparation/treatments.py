@@ -13,7 +13,7 @@ import pandas as pd
 from engine.preparation.report import Tally
 from engine.sources.mimic3 import Mimic3Folder
 
-_LOCAL = re.compile(r"flush|ophth|\botic\b|topical|ointment|cream\b|lidocaine|bupivacaine")
+_LOCAL = re.compile(r"flush|opht|nasal|\botic\b|topical|ointment|cream\b|lidocaine|bupivacaine")
 INFUSION_TABLES = ("INPUTEVENTS_CV", "INPUTEVENTS_MV")
 
 

@@ -70,7 +70,7 @@ TABLES: tuple[Mimic3Table, ...] = (
     Mimic3Table("CAREGIVERS", _NOTHING),
     Mimic3Table(
         "CHARTEVENTS",
-        "vital signs, height and weight, bedside laboratory values, ventilation",
+        "vital signs, height and weight, bedside laboratory values",
         ("ROW_ID", "SUBJECT_ID", "HADM_ID", "ITEMID", "CHARTTIME", "VALUENUM", "VALUEUOM", "ERROR"),
     ),
     Mimic3Table("CPTEVENTS", _NOTHING),
@@ -109,10 +109,10 @@ TABLES: tuple[Mimic3Table, ...] = (
     Mimic3Table("PRESCRIPTIONS", "drug classes that were ordered", ("HADM_ID", "DRUG")),
     Mimic3Table(
         "PROCEDUREEVENTS_MV",
-        "ventilation recorded since 2008 (MetaVision)",
+        "ventilation and hemodialysis recorded since 2008 (MetaVision)",
         ("HADM_ID", "ITEMID", "STATUSDESCRIPTION"),
     ),
-    Mimic3Table("PROCEDURES_ICD", "ventilation from billed procedure codes", ("HADM_ID", "ICD9_CODE")),
+    Mimic3Table("PROCEDURES_ICD", "ventilation and hemodialysis from billed procedure codes", ("HADM_ID", "ICD9_CODE")),
     Mimic3Table("SERVICES", _NOTHING),
     Mimic3Table("TRANSFERS", _NOTHING),
 )

@@ -15,6 +15,7 @@ CLASSES = {drug_class.column: drug_class for drug_class in drug_classes()}
         ("Metformin XR", "oral_antidiabetic"),
         ("Heparin Sodium", "anticoagulant"),
         ("Piperacillin-Tazobactam Na", "antibiotic"),
+        ("Erythromycin Lactobionate", "antibiotic"),
     ],
 )
 def test_an_order_counts_by_the_beginning_of_a_word(drug: str, column: str) -> None:
@@ -29,6 +30,7 @@ def test_an_order_counts_by_the_beginning_of_a_word(drug: str, column: str) -> N
         ("Heparin Flush (10 units/ml)", "anticoagulant"),
         ("Ciprofloxacin 0.3% Ophth Soln", "antibiotic"),
         ("Sodium Chloride 0.9%", "insulin"),
+        ("Phenylephrine 0.5% Nasal Spray", "vasopressor"),
     ],
 )
 def test_flushes_drops_and_local_anaesthetics_do_not_count(drug: str, column: str) -> None:

@@ -218,6 +218,32 @@ def test_units_are_converted_and_counted(tmp_path):
     assert any("lb → kg" in conversion for conversion in prepared.report.column("weight_kg").converted)
 
 
+def test_a_laboratory_row_in_another_unit_is_converted_and_counted(tmp_path):
+    item = catalogue().concept("crp").mimic3.lab[0]
+
+    def edit(tables: Tables) -> None:
+        for admission in (FIRST, SECOND):
+            forget(tables, admission, "crp")
+        measure(tables, "LABEVENTS", FIRST, item, 8.92, hours=1, VALUEUOM="mg/dL")
+        measure(tables, "LABEVENTS", SECOND, item, 8.92, hours=1, VALUEUOM="mg/L")
+
+    prepared = planted(tmp_path, edit)
+    assert row(prepared, FIRST)["crp"] == pytest.approx(89.2)
+    assert row(prepared, SECOND)["crp"] == pytest.approx(8.9)
+    assert prepared.report.column("crp").converted[f"LABEVENTS {item}, mg/dL → mg/L"] == 1
+
+
+def test_an_admission_source_that_was_not_said_is_missing(tmp_path):
+    def edit(tables: Tables) -> None:
+        tables["ADMISSIONS"].loc[tables["ADMISSIONS"]["HADM_ID"] == FIRST, "ADMISSION_LOCATION"] = (
+            "** INFO NOT AVAILABLE **"
+        )
+
+    prepared = planted(tmp_path, edit)
+    assert pd.isna(row(prepared, FIRST)["admission_source"])
+    assert prepared.schema["admission_source"].categories_are_public
+
+
 def test_an_impossible_body_mass_index_is_dropped(tmp_path):
     def edit(tables: Tables) -> None:
         forget(tables, FIRST, "height_cm", "weight_kg")
