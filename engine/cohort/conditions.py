@@ -121,12 +121,15 @@ def compile_conditions(spec: CohortSpec, schema: TableSchema) -> dict[str, Condi
     by_column: dict[str, list[Criterion]] = {}
     for criterion in spec.criteria:
         by_column.setdefault(criterion.column, []).append(criterion)
-    for share in spec.shares:
-        _check_share(share, schema[share.column])
+    shares = [(share, share_text(share, schema[share.column])) for share in spec.shares]
+    asked = [(share.column, text) for share, text in shares]
+    for name, text in asked:
+        if asked.count((name, text)) > 1:
+            raise UserError(f"two shares for {text!r} of {name!r}", remedy="Keep one of them.")
     conditions = {name: _compile(criteria, schema[name]) for name, criteria in by_column.items()}
-    for share in spec.shares:
+    for share, text in shares:
         if share.share > 0:
-            restrict(conditions.get(share.column), schema[share.column], category_text(share.category))
+            restrict(conditions.get(share.column), schema[share.column], text)
     return conditions
 
 
@@ -245,7 +248,11 @@ def _nominal(criteria: Sequence[Criterion], column: Column) -> Condition:
         if criterion.any_of is not None:
             allowed &= {_category(value, column, known) for value in criterion.any_of}
         if criterion.none_of is not None:
-            allowed -= {category_text(value) for value in criterion.none_of}
+            # An unknown category is excluded anyway; of a boolean it is a word that was meant to say something.
+            allowed -= {
+                _category(value, column, known) if column.kind is Kind.BOOLEAN else category_text(value)
+                for value in criterion.none_of
+            }
         if criterion.starts_with is not None:
             prefixes = tuple(bare_code(prefix) for prefix in criterion.starts_with)
             allowed = {code for code in allowed if bare_code(code).startswith(prefixes)}
@@ -255,11 +262,11 @@ def _nominal(criteria: Sequence[Criterion], column: Column) -> Condition:
         if criterion.between_codes is not None:
             pairs = criterion.between_codes
             allowed = {code for code in allowed if any(in_code_range(code, low, high) for low, high in pairs)}
-        if not allowed and not (allow_missing and criterion.recorded is False):
-            raise UserError(
-                f"no category of {column.name!r} satisfies every criterion on it",
-                remedy="Choose from the column's categories, or drop one of its criteria.",
-            )
+    if allow_present and not allowed:
+        raise UserError(
+            f"no category of {column.name!r} satisfies every criterion on it",
+            remedy="Choose from the column's categories, or drop one of its criteria.",
+        )
     if not (allow_missing or allow_present):
         raise UserError(f"the criteria on {column.name!r} contradict each other")
     return Condition(
@@ -272,6 +279,7 @@ def _nominal(criteria: Sequence[Criterion], column: Column) -> Condition:
 
 def _category(value: object, column: Column, known: Sequence[str]) -> str:
     text = category_text(value)
+    text = text.lower() if column.kind is Kind.BOOLEAN else text
     if text not in known:
         shown = ", ".join(list(known)[:12]) + (", …" if len(known) > 12 else "")
         raise UserError(f"{column.name!r} has no category {text!r}", remedy=f"It has: {shown}.")
@@ -286,7 +294,10 @@ def _number(value: object, column: Column) -> float:
             raise UserError(f"{value!r} is not a date", remedy="Write dates as 2026-11-23.") from error
     if isinstance(value, (str, bool)):
         raise UserError(f"{value!r} is not a number, as {column.name!r} needs")
-    return float(value)  # type: ignore[arg-type]
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except OverflowError as error:
+        raise UserError(f"a number asked of {column.name!r} is too large") from error
 
 
 def _share_number(category: str, column: Column) -> float:
@@ -296,12 +307,16 @@ def _share_number(category: str, column: Column) -> float:
         return _number(category, column)
 
 
-def _check_share(share: Share, column: Column) -> None:
+def share_text(share: Share, column: Column) -> str:
+    """The category of ``share`` as text: of ordered columns its number (of dates, days since 1970-01-01).
+
+    Raises:
+        UserError: the column has no such category, or it is not a number or date.
+    """
     if column.kind.is_ordered:
-        _number(share.category, column)
-    else:
-        known = ("true", "false") if column.kind is Kind.BOOLEAN else (column.categories or ())
-        _category(share.category, column, known)
+        return repr(_number(share.category, column))
+    known = ("true", "false") if column.kind is Kind.BOOLEAN else (column.categories or ())
+    return _category(share.category, column, known)
 
 
 def _bounds_text(column: Column) -> str:

@@ -115,7 +115,9 @@ class ColumnCode:
         if cells is not None:
             positions = cells.draw(np.where(missing, 0, levels), random)
         if self.column.kind is Kind.INTEGER:
-            return pd.arrays.IntegerArray(np.where(missing, 0, positions), missing)
+            # The grid of numbers beyond 2^53 is coarser than 1.
+            whole = positions if self.scale == 1 else np.rint(positions / self.scale).astype(np.int64)
+            return pd.arrays.IntegerArray(np.where(missing, 0, whole), missing)
         if self.column.kind is Kind.DATE:
             seconds = (positions * round(_SECONDS_PER_DAY / self.scale)).astype("datetime64[s]")
             seconds[missing] = np.datetime64("NaT")
@@ -197,7 +199,9 @@ def _scale(numbers: np.ndarray, column: Column) -> float:
     scale = _resolution(numbers, column)
     declared = [bound for bound in (column.minimum, column.maximum) if bound is not None and np.isfinite(bound)]
     reach = np.abs(np.array(declared if len(declared) == 2 else [*declared, *numbers, 0.0])).max()
-    while reach * scale > _MOST_POSITIONS:
+    # Whole numbers are exact up to 2^53; decimals need a bit to spare.
+    most = 2 * _MOST_POSITIONS if column.kind is Kind.INTEGER else _MOST_POSITIONS
+    while reach * scale > most:
         scale /= 10
     return scale
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from engine.cohort.conditions import Condition, as_text, category_text, restrict
+from engine.cohort.conditions import Condition, as_numbers, as_text, restrict, share_text
 from engine.cohort.spec import CohortSpec, Share
 from engine.core.errors import UserError
 from engine.schema.table import Column, Kind, TableSchema
@@ -48,7 +48,7 @@ def share_columns(spec: CohortSpec, schema: TableSchema) -> list[ShareColumn]:
     for name, shares in by_column.items():
         total = sum(share.share for share in shares)
         counts = _largest_remainder([*(share.share for share in shares), max(0.0, 1 - total)], spec.patients)
-        categories = tuple(_category(share, schema[name]) for share in shares)
+        categories = tuple(share_text(share, schema[name]) for share in shares)
         result.append(ShareColumn(schema[name], categories, tuple(counts[:-1]), counts[-1]))
     return result
 
@@ -122,7 +122,7 @@ def _pool_labels(series: pd.Series, column: ShareColumn) -> np.ndarray:
     labels = np.full(len(series), REST)
     for label, category in enumerate(column.categories):
         if column.column.kind.is_ordered:
-            labels[(series == float(category)).fillna(False).to_numpy(dtype=bool)] = label
+            labels[as_numbers(series, column.column) == float(category)] = label
         else:
             labels[(as_text(series, column.column) == category).fillna(False).to_numpy(dtype=bool)] = label
     return labels
@@ -131,6 +131,8 @@ def _pool_labels(series: pd.Series, column: ShareColumn) -> np.ndarray:
 def _without(condition: Condition | None, column: ShareColumn) -> Condition:
     name = column.column.name
     base = condition or Condition(name)
+    if not base.allow_present:
+        return base
     if column.column.kind.is_ordered:
         excluded = base.excluded | {float(category) for category in column.categories}
         return Condition(name, base.intervals, excluded, None, base.allow_missing, base.allow_present)
@@ -142,10 +144,6 @@ def _without(condition: Condition | None, column: ShareColumn) -> Condition:
             remedy="Let the shares add up to 100 %.",
         )
     return Condition(name, categories=frozenset(allowed), allow_missing=base.allow_missing)
-
-
-def _category(share: Share, column: Column) -> str:
-    return repr(float(share.category)) if column.kind.is_ordered else category_text(share.category)
 
 
 def _largest_remainder(shares: list[float], rows: int) -> list[int]:

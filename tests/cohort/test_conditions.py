@@ -267,3 +267,37 @@ def test_a_share_that_a_criterion_excludes_is_refused_before_any_row_is_drawn() 
         compile_conditions(CohortSpec.model_validate(spec), SCHEMA)
     spec["shares"] = [{"column": "sex", "category": "M", "share": 0.0}]
     compile_conditions(CohortSpec.model_validate(spec), SCHEMA)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)])
+def test_a_number_that_no_float_holds_is_refused_by_column(value: int) -> None:
+    for asked in (
+        {"criteria": [{"column": "age", "any_of": [value]}]},
+        {"shares": [{"column": "age", "category": value, "share": 0.5}]},
+    ):
+        with pytest.raises(UserError, match="asked of 'age' is too large"):
+            compile_conditions(CohortSpec.model_validate(asked), SCHEMA)
+
+
+BOOLEAN = TableSchema(columns=(Column(name="died", kind=Kind.BOOLEAN),))
+
+
+def test_truth_values_are_understood_in_any_case_and_never_ignored() -> None:
+    spec = CohortSpec.model_validate({"criteria": [{"column": "died", "none_of": ["True"]}]})
+    assert compile_conditions(spec, BOOLEAN)["died"].categories == frozenset({"false"})
+    spec = CohortSpec.model_validate({"criteria": [{"column": "died", "none_of": ["dead"]}]})
+    with pytest.raises(UserError, match="'died' has no category 'dead'"):
+        compile_conditions(spec, BOOLEAN)
+
+
+def test_two_shares_for_one_truth_value_are_refused() -> None:
+    shares = [{"column": "died", "category": True, "share": 0.5}, {"column": "died", "category": "true", "share": 0.5}]
+    with pytest.raises(UserError, match="two shares for 'true' of 'died'"):
+        compile_conditions(CohortSpec.model_validate({"shares": shares}), BOOLEAN)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_missing_value_may_be_asked_for_together_with_exclusions(order: int) -> None:
+    criteria = [{"column": "died", "recorded": False}, {"column": "died", "none_of": [True, False]}][::order]
+    condition = compile_conditions(CohortSpec.model_validate({"criteria": criteria}), BOOLEAN)["died"]
+    assert (condition.allow_missing, condition.allow_present) == (True, False)

@@ -415,6 +415,32 @@ def test_patients_are_held_back_as_a_whole() -> None:
     assert len(split_rows(np.arange(20), 1)[1]) == 0
 
 
+def test_limits_far_beyond_the_grid_neither_overflow_nor_restrict() -> None:
+    column = Column(name="lactate", kind=Kind.NUMERIC, decimals=2)
+    code = ColumnCode.learn(pd.Series(np.arange(60) / 100), column)[0]
+    wide = Condition("lactate", (Interval(-1e308, 1e308),), frozenset({1e308}), allow_missing=False)
+    assert make_limit(code, wide).share[:-1].min() == 1
+    with pytest.raises(UserError, match="the criterion on 'lactate' leaves no value") as refusal:
+        make_limit(code, Condition("lactate", (Interval(low=1e308),), allow_missing=False))
+    assert "missing" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_refusal_shows_bounds_only_when_they_are_public(public: bool) -> None:
+    column = Column(name="weight", kind=Kind.NUMERIC, minimum=41.7, maximum=133.9, bounds_are_public=public)
+    code = ColumnCode.learn(pd.Series([41.7, 80.0, 133.9] * 20), column)[0]
+    with pytest.raises(UserError) as refusal:
+        make_limit(code, Condition("weight", (Interval(low=200),), allow_missing=False))
+    assert ("133.9" in str(refusal.value)) is public
+
+
+def test_whole_numbers_up_to_the_largest_exact_one_come_back() -> None:
+    values = pd.Series(2**53 - 1 - np.arange(60), dtype="Int64")
+    code, levels = ColumnCode.learn(values, Column(name="number", kind=Kind.INTEGER))
+    made = code.decode(levels.astype(np.int64), cells=code.cells(), random=np.random.default_rng(1))
+    assert set(made.tolist()) <= set(values.tolist())
+
+
 @pytest.mark.shared
 def test_diabetes_130_is_learned_well(shared: Path) -> None:
     folder = shared / "bench" / "diabetes130"

@@ -16,6 +16,7 @@ from engine.core.errors import InternalError, UserError
 from engine.core.progress import Progress, Silent
 from engine.generators.base import Capability, FitReport, Generator
 from engine.sampling.conditional import draw
+from engine.sampling.shares import share_columns, strata
 from engine.schema.table import Column, Kind, TableSchema, conform
 
 SCHEMA = TableSchema(
@@ -191,3 +192,30 @@ def test_a_cohort_without_real_support_is_flagged() -> None:
     assert (result.support_rows, result.extrapolated) == (0, True)
     supported = draw(Population(), CohortSpec(patients=20), table=real, progress=Silent())
     assert (supported.support_rows, supported.extrapolated) == (200, False)
+
+
+def test_a_share_of_a_column_that_must_be_missing_asks_for_missing_values_only() -> None:
+    columns = (Column(name="died", kind=Kind.BOOLEAN),)
+    spec = CohortSpec.model_validate({"shares": [{"column": "died", "category": True, "share": 0}], "patients": 10})
+    missing = {"died": Condition("died", allow_present=False)}
+    (only,) = strata(
+        share_columns(spec, TableSchema(columns=columns)), missing,
+        pool=conform(pd.DataFrame({"died": [None]}), TableSchema(columns=columns)), rows=10,
+        random=np.random.default_rng(1),
+    )  # fmt: skip
+    assert only.conditions == missing
+
+
+def test_a_share_of_a_date_is_met() -> None:
+    schema = TableSchema(columns=(Column(name="admitted", kind=Kind.DATE),))
+    spec = CohortSpec.model_validate(
+        {"shares": [{"column": "admitted", "category": "2020-03-01", "share": 0.3}], "patients": 10}
+    )
+    plan = strata(
+        share_columns(spec, schema), {},
+        pool=conform(pd.DataFrame({"admitted": ["2020-03-01", "2020-03-02"]}), schema), rows=10,
+        random=np.random.default_rng(1),
+    )  # fmt: skip
+    days = conform(pd.DataFrame({"admitted": ["2020-03-01", "2020-03-02"]}), schema)["admitted"]
+    met = {part.rows: part.conditions["admitted"].satisfied(days, schema["admitted"]).tolist() for part in plan}
+    assert met == {3: [True, False], 7: [False, True]}

@@ -57,17 +57,20 @@ def make_limit(code: ColumnCode, condition: Condition) -> Limit:
     if not share.any():
         raise UserError(
             f"the criterion on {code.column.name!r} leaves no value that the model can draw",
-            where=_known(code),
+            where=_known(code, condition),
             remedy="Widen or drop that criterion.",
         )
     return Limit(share, cells)
 
 
-def _known(code: ColumnCode) -> str:
+def _known(code: ColumnCode, condition: Condition) -> str:
     column = code.column
-    if column.minimum is not None and column.maximum is not None:
+    if not condition.allow_present:
+        return "no value of it is missing in the data"
+    # Bounds that were read from the data are two patients' values.
+    if column.bounds_are_public and column.minimum is not None and column.maximum is not None:
         return f"the column ranges from {column.minimum:g} to {column.maximum:g}"
-    return "" if code.counts[-1] else "no value of it is missing in the data"
+    return ""
 
 
 def _ordered(code: ColumnCode, condition: Condition) -> tuple[np.ndarray, Cells]:
@@ -150,6 +153,8 @@ def _ranges(code: ColumnCode, condition: Condition) -> Iterable[tuple[int, int]]
 
 
 def _exact(value: float, scale: float) -> int | None:
+    if math.isinf(value * scale):
+        return None
     position = round(value * scale)
     return position if position / scale == value else None
 
@@ -160,9 +165,12 @@ def _on_grid(interval: Interval, scale: float, low: int, high: int) -> tuple[int
     def inside(position: int) -> bool:
         return bool(interval.contains(np.array([position / scale]))[0])
 
-    # Products round, so the ends are looked for one position to either side.
-    first = low if math.isinf(interval.low) else max(low, math.floor(interval.low * scale) - 1)
-    last = high if math.isinf(interval.high) else min(high, math.ceil(interval.high * scale) + 1)
+    start, stop = interval.low * scale, interval.high * scale
+    # Products round, so the ends are looked for one position to either side; beyond the grid they may be infinite.
+    if start > high + 1 or stop < low - 1:
+        return None
+    first = low if start < low else max(low, math.floor(start) - 1)
+    last = high if stop > high else min(high, math.ceil(stop) + 1)
     while first <= last and not inside(first) and first / scale <= interval.low:
         first += 1
     while last >= first and not inside(last) and last / scale >= interval.high:
