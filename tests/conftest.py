@@ -4,9 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # One thread per process: the suite runs several processes side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The machine may be busy with the rest of the suite: slowness is no failure. CI repeats the same examples every time.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("suite")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
