@@ -19,7 +19,8 @@ class Option:
         name: as in ``fit(options=…)`` and on the command line.
         label: as on the screen.
         kind: what the value is.
-        default: the value when it is not given, of the type that ``kind`` names.
+        default: the value when it is not given, of the type that ``kind`` names; None where nothing may be assumed
+            (a privacy budget): it then stays None, and the generator says when it is required.
         minimum: smallest allowed number, included; None for booleans or without limit.
         maximum: largest allowed number, included; None for booleans or without limit.
         help: one sentence on what it changes.
@@ -28,7 +29,7 @@ class Option:
     name: str
     label: str
     kind: Literal["integer", "number", "boolean"]
-    default: int | float | bool
+    default: int | float | bool | None
     minimum: int | float | None = None
     maximum: int | float | None = None
     help: str = ""
@@ -46,7 +47,7 @@ class GeneratorInfo:
 
 
 def resolve(given: Mapping[str, Any], known: Sequence[Option], *, generator: str) -> dict[str, Any]:
-    """``given`` checked and completed with defaults, in the order of ``known``.
+    """``given`` checked and completed with defaults, in the order of ``known``; None where there is no default.
 
     Raises:
         UserError: an option is unknown, of the wrong type or out of range; names it, the value and what is allowed.
@@ -60,7 +61,9 @@ def resolve(given: Mapping[str, Any], known: Sequence[Option], *, generator: str
     return {option.name: _checked(given.get(option.name, option.default), option) for option in known}
 
 
-def _checked(value: Any, option: Option) -> int | float | bool:
+def _checked(value: Any, option: Option) -> int | float | bool | None:
+    if value is None and option.default is None:
+        return None
     if option.kind == "boolean":
         if not isinstance(value, bool):
             raise UserError(f"option {option.name!r} ({value!r}) must be true or false")

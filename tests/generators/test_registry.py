@@ -89,6 +89,17 @@ def test_allowed_options_arrive_unchanged(epochs: int, dropout: float, early: bo
     assert json.loads(json.dumps(chosen)) == chosen
 
 
+def test_an_option_without_default_stays_none_until_it_is_given() -> None:
+    budget = Option("epsilon", "ε", "number", None, 0.01, 100)
+    assert resolve({}, (budget,), generator="dp_cgan") == {"epsilon": None}
+    assert resolve({"epsilon": None}, (budget,), generator="dp_cgan") == {"epsilon": None}
+    assert resolve({"epsilon": 3}, (budget,), generator="dp_cgan") == {"epsilon": 3.0}
+    with pytest.raises(UserError, match=r"'epsilon' \(0\) is out of range.*0.01 to 100"):
+        resolve({"epsilon": 0}, (budget,), generator="dp_cgan")
+    with pytest.raises(UserError, match=r"'epochs' \(None\) must be a number"):
+        resolve({"epochs": None}, KNOWN, generator="dp_cgan")
+
+
 def test_a_whole_number_from_a_form_becomes_an_integer() -> None:
     assert resolve({"epochs": 3.0}, KNOWN, generator="ctgan")["epochs"] == 3
     assert isinstance(resolve({"epochs": 3.0}, KNOWN, generator="ctgan")["epochs"], int)
