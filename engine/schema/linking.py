@@ -32,7 +32,7 @@ def link(column: Column, values: pd.Series, *, keep_kind: bool = False) -> Colum
     Yes and no under a name that the catalogue knows as a flag become a boolean, unless ``keep_kind``.
     """
     unit = named_unit(column.name)
-    concept = _concept(column.name)
+    concept = concept_of(column.name)
     if concept is None or concept.kind in ("key", "excluded"):
         return column.model_copy(update={"unit": unit}) if unit and column.kind in _QUANTITIES else column
     changes: dict[str, Any] = {"label": column.label or concept.label, "group": concept.group}
@@ -53,7 +53,8 @@ def named_unit(name: str) -> str | None:
     return next((unit for suffix, unit in _SUFFIXES if name.lower().endswith(suffix)), None)
 
 
-def _concept(name: str) -> Concept | None:
+def concept_of(name: str) -> Concept | None:
+    """The catalogue's concept that a column's name means, with or without a unit at its end; None where it has none."""
     concept = catalogue().find(name)
     if concept is None:
         suffix = next((suffix for suffix, _ in _SUFFIXES if name.lower().endswith(suffix)), None)
