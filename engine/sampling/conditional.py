@@ -14,6 +14,7 @@ from engine.core.errors import InternalError, UserError
 from engine.core.progress import Progress
 from engine.core.randomness import generator as random_generator
 from engine.generators.base import Capability, Generator
+from engine.sampling.plausible import Enforcement
 from engine.sampling.shares import Stratum, share_columns, strata
 
 MAX_ROWS = 1_000_000
@@ -37,6 +38,8 @@ class Draw:
         strategy: ``"unconditional"``, ``"conditioned"`` (obedient by construction) or ``"rejection"``.
         notes: sentences for a person.
         seconds: wall time.
+        redrawn: rows that broke an impossible rule of plausibility and were replaced.
+        repaired: returned rows of which a cell that others define was recomputed.
     """
 
     frame: pd.DataFrame
@@ -46,13 +49,16 @@ class Draw:
     strategy: str
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    redrawn: int = 0
+    repaired: int = 0
 
 
 def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, progress: Progress) -> Draw:
-    """Rows of ``generator`` that obey ``spec``; ``table`` (the real rows, conformed) is only counted.
+    """Rows of ``generator`` that obey ``spec`` and are possible; ``table`` (the real rows, conformed) is only counted.
 
     Raises:
-        UserError: the spec names unknown columns, contradicts itself, or cannot be met (says by which criterion).
+        UserError: the spec names unknown columns, contradicts itself, asks for impossible patients, or cannot be met
+            (says by which criterion or rule).
     """
     started = time.perf_counter()
     if spec.patients > MAX_ROWS:
@@ -70,16 +76,19 @@ def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, 
     for name in names:
         schema[name]
     conditions = compile_conditions(spec, schema)
+    enforcement = Enforcement.of(schema)
+    enforcement.refuse(conditions)
     progress.update(0.05, "Reading the request")
     shares = share_columns(spec, schema)
     plan = [Stratum(spec.patients, conditions)]
     if shares:
         pool = _rows(generator, min(POOL_ROWS, 4 * spec.patients + 500), conditions, spec.seed + 1, partial=True)
         plan = strata(shares, conditions, pool=pool, rows=spec.patients, random=random_generator(spec.seed, "shares"))
+        plan = enforcement.planned(plan, [share.column.name for share in shares])
     parts = []
     for index, stratum in enumerate(plan):
         progress.update(0.1 + 0.8 * index / len(plan), "Drawing patients")
-        parts.append(_rows(generator, stratum.rows, stratum.conditions, spec.seed + 7919 * index))
+        parts.append(_possible(generator, stratum, spec.seed + 7919 * index, enforcement))
     frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
     if len(parts) > 1:
         order = random_generator(spec.seed, "order").permutation(len(frame))
@@ -96,6 +105,20 @@ def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, 
         strategy=_strategy(generator, narrowed),
         notes=_notes(support),
         seconds=time.perf_counter() - started,
+        redrawn=enforcement.redrawn,
+        repaired=enforcement.repaired,
+    )
+
+
+def _possible(generator: Generator, stratum: Stratum, seed: int, enforcement: Enforcement) -> pd.DataFrame:
+    conditions = stratum.conditions
+    to_order = not conditions or Capability.CONDITIONS in generator.capabilities
+    return enforcement.rows(
+        lambda rows, seed: _rows(generator, rows, conditions, seed),
+        stratum.rows,
+        seed=seed,
+        conditions=conditions,
+        available=generator.available(conditions) if to_order else None,
     )
 
 
