@@ -38,7 +38,7 @@ def _breaks(rule: Rule, columns: Columns, conditions: Conditions) -> bool:
         case Range(column=name, low=low, high=high):
             return _never(Clause(column=name, at_least=low, at_most=high), columns, conditions)
         case Ordered() as part:
-                return any(_reversed(columns[a], columns[b], part, conditions) for a, b in pairs)
+            return any(_reversed(columns[a], columns[b], part, conditions) for a, b in pairwise(part.columns))
         case _:
             return False
 
