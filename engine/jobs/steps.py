@@ -118,7 +118,7 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
     schema = generator.schema.select([str(name) for name in drawn.frame.columns])
     report = {
         "support_rows": drawn.support_rows, "extrapolated": drawn.extrapolated, "strategy": drawn.strategy,
-        "notes": drawn.notes,
+        "notes": drawn.notes, "redrawn": drawn.redrawn, "repaired": drawn.repaired,
     }  # fmt: skip
     source = {"name": dataset.name, "kind": dataset.source, "fingerprint": dataset.fingerprint, "id": dataset.id}
     described = {"name": model.generator, "model": model.id, "options": model.options, "seed": model.seed}

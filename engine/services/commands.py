@@ -112,6 +112,8 @@ def generate(
         "extrapolated": result.extrapolated,
         "support": result.support_rows,
         "strategy": result.strategy,
+        "redrawn": result.redrawn,
+        "repaired": result.repaired,
         "notes": result.notes,
         "out": str(out),
     }

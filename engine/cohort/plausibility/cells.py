@@ -24,6 +24,11 @@ class Cells:
     _numbers: dict[str, np.ndarray] = field(default_factory=dict)
     _texts: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
 
+    def forget(self, name: str) -> None:
+        """Read the column of the table anew when it is next asked for."""
+        self._numbers.pop(name, None)
+        self._texts.pop(name, None)
+
     def numbers(self, source: Source) -> np.ndarray:
         """The column in the term's unit, float64 (n_rows,), NaN where missing; dates as days since 1970-01-01."""
         name = source.column.name

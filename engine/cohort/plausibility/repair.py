@@ -78,7 +78,7 @@ class _Work:
             series = series.cat.add_categories([one for one in new if one not in series.cat.categories])
         series.iloc[np.flatnonzero(rows)] = values
         self.frame[column.name] = series
-        self.cells = Cells(self.frame)
+        self.cells.forget(column.name)
         self.changed |= rows
 
 
