@@ -19,6 +19,7 @@ from engine.cohort.plausibility.demands import demanded
 from engine.cohort.plausibility.repair import is_repairable, repaired
 from engine.cohort.plausibility.violations import rules_for
 from engine.core.errors import UserError
+from engine.core.randomness import generator as random_generator
 from engine.sampling.shares import Stratum
 from engine.schema.table import Kind, TableSchema
 
@@ -27,6 +28,8 @@ EFFORT = 40
 LEAST_EFFORT = 20_000
 _MARGIN = 1.2
 _SMALLEST_BATCH = 64
+_SPARE = 0.08
+_MOST_SPARE = 4_000
 _STEP = 15_485_863
 """Between the seeds of successive batches; a prime that no other step of drawing uses."""
 
@@ -113,17 +116,24 @@ class Enforcement:
         Raises:
             UserError: too few possible rows were found within the bounded effort; names the rule most often broken.
         """
-        first = draws(rows, seed)
         if not self.rules:
-            return first
+            return draws(rows, seed)
         locked = frozenset(conditions)
-        kept, fixed, good = self._judged(first, locked)
         if available is not None:
-            return self._from_reservoir(draws, rows, seed, locked, available, good, kept, fixed)
-        missing = rows - int(good.sum())
-        self.redrawn += missing
-        parts, fixes = [kept[good]], [fixed[good]]
-        drawn, found, batch = rows, rows - missing, 0
+            return self._from_reservoir(draws, rows, seed, locked, available)
+        # Drawing under conditions has a price of its own, however few the rows: spare ones save a second time.
+        spare = min(int(_SPARE * rows) + 1, _MOST_SPARE) if conditions else 0
+        first = draws(rows + spare, seed)
+        kept, fixed, good = self._judged(first, locked)
+        order = random_generator(seed, "spare").permutation(rows + spare) if spare else np.arange(rows)
+        chosen, others = np.sort(order[:rows]), order[rows:]
+        instead = others[good[others]][: rows - int(good[chosen].sum())]
+        places = [np.flatnonzero(good[chosen]), np.flatnonzero(~good[chosen])]
+        missing = len(places[1]) - len(instead)
+        self.redrawn += len(places[1])
+        taken = np.concatenate([chosen[good[chosen]], instead])
+        parts, fixes = [kept.iloc[taken]], [fixed[taken]]
+        drawn, found, batch = rows + spare, int(good.sum()), 0
         while missing:
             left = EFFORT * rows + LEAST_EFFORT - drawn
             if left <= 0:
@@ -140,18 +150,16 @@ class Enforcement:
             fixes.append(more_fixed[take])
             missing -= len(take)
         self.repaired += int(np.concatenate(fixes).sum())
-        if len(parts) == 1:
-            return parts[0]
         # Redrawn rows take the places of the rows that they stand for.
-        places = np.concatenate([np.flatnonzero(good), np.flatnonzero(~good)])
-        return self._joined(parts).iloc[np.argsort(places, kind="stable")].reset_index(drop=True)
+        into_place = np.argsort(np.concatenate(places), kind="stable")
+        return self._joined(parts).iloc[into_place].reset_index(drop=True)
 
     def _from_reservoir(
-        self, draws: Draws, rows: int, seed: int, locked: frozenset[str], available: int, good: np.ndarray,
-        kept: pd.DataFrame, fixed: np.ndarray,
-    ) -> pd.DataFrame:  # fmt: skip
+        self, draws: Draws, rows: int, seed: int, locked: frozenset[str], available: int
+    ) -> pd.DataFrame:
         """More rows under the same seed, none of them twice, until enough are possible or there are no more."""
         size = rows
+        kept, fixed, good = self._judged(draws(size, seed), locked)
         while int(good.sum()) < rows:
             if size >= available:
                 raise self._too_few(int(good.sum()), size, rows, draws(size, seed), locked)
@@ -182,6 +190,8 @@ class Enforcement:
         ]
 
     def _joined(self, parts: list[pd.DataFrame]) -> pd.DataFrame:
+        if len(parts) == 1:
+            return parts[0]
         joined = pd.concat(parts, ignore_index=True)
         # Batches that saw different categories come together as text.
         texts = [c.name for c in self.schema.columns if c.kind is Kind.CATEGORICAL and joined[c.name].dtype == object]
