@@ -9,6 +9,8 @@ Keys of the result:
   ``pearson``, with Pearson's in place of Spearman's coefficient), ``mean_difference`` per table
 - ``scores``: ``figures`` by name, each ``{label, meaning, synthetic, holdout, halves}`` whose tables are
   ``{value, reason}``; ``most_rows`` (per table), ``pair_columns``, ``notes``
+- ``plausibility``: rules that rows break, by severity (:mod:`engine.evaluation.plausibility`), and ``impossible_rows``,
+  its total in words for ``real``, ``holdout`` and ``synthetic`` rows
 
 Whatever was computed on real rows is for the people who may see the real data; it is not part of a release.
 """
@@ -31,6 +33,7 @@ from engine.evaluation.associations import Coding, as_lists, association_matrix,
 from engine.evaluation.cells import Sample
 from engine.evaluation.columns import HOLDOUT, REAL, SYNTHETIC, describe
 from engine.evaluation.fidelity import Figure, thinned
+from engine.evaluation.plausibility import plausibility
 from engine.evaluation.reference import Reference, choose
 from engine.evaluation.similarity import pair_similarity
 from engine.schema.table import Column, TableSchema
@@ -116,6 +119,8 @@ def compare(
     scores = _scores(tables, everyone[0], shown, paired, differences, rng, Part(progress, 0.5, 1.0))
     if real_patients < small_cell_minimum:
         found, scores = _nothing(small_cell_minimum)
+    samples = {REAL: tables.real, HOLDOUT: tables.holdout, SYNTHETIC: tables.synthetic}
+    broken = plausibility(samples, TableSchema(columns=columns), minimum=small_cell_minimum)
     progress.update(1.0, "Compared")
     return {
         "version": VERSION,
@@ -126,6 +131,8 @@ def compare(
         "columns": entries,
         "associations": found,
         "scores": scores,
+        "impossible_rows": {table: broken["totals"]["impossible"][table]["text"] for table in samples},
+        "plausibility": broken,
         "seconds": round(time.monotonic() - started, 2),
     }
 
