@@ -6,7 +6,7 @@ from pages.components.entry import through_shell
 
 through_shell("pages/compare.py")
 
-from pages.components import comparison, generation, progress
+from pages.components import comparison, generation, plausibility, progress
 from pages.components.state import studio
 
 st.title("Compare")
@@ -21,11 +21,13 @@ if result is None:
     st.stop()
 
 comparison.scores(result)
-distributions, associations = st.tabs(["Distributions", "Associations"])
+distributions, associations, rules = st.tabs(["Distributions", "Associations", "Plausibility"])
 with distributions:
     comparison.distributions(result)
 with associations:
     comparison.associations(result)
+with rules:
+    plausibility.plausibility(result)
 st.caption("Real figures are aggregates: small groups are merged, single records are never shown.")
 if st.button("Export this cohort", type="primary", icon=":material/download:"):
     st.switch_page("pages/export.py")

@@ -1,0 +1,66 @@
+"""The Plausibility section of the Compare page: which rules rows break, why they hold, and where they are from."""
+
+from typing import Any
+
+import streamlit as st
+
+from pages.components.text import plain
+
+SEVERITIES = ("impossible", "discordant", "rare")
+
+
+def plausibility(result: dict[str, Any]) -> None:
+    """Totals by severity, the rules that rows break, and every rule with its reason and source."""
+    found = result.get("plausibility")
+    if found is None:
+        st.info("This comparison was made before rules of plausibility were checked. Generate the cohort again.")
+        return
+    rules, totals = found["rules"], found["totals"]
+    st.caption(
+        f"{len(rules)} of {found['rules_in_all']} rules can be asked of these columns. Missing values break none."
+    )
+    for card, severity in zip(st.columns(len(SEVERITIES)), SEVERITIES, strict=True):
+        total = totals[severity]
+        with card, st.container(border=True, height="stretch"):
+            st.metric(f"Synthetic {severity} rows", total["synthetic"]["text"], help=total["meaning"])
+            st.caption(f"Real rows: {total['real']['text']}")
+            st.caption(f"Held-out real rows: {total['holdout']['text']}")
+    for note in found["notes"]:
+        st.warning(plain(note), icon=":material/warning:")
+    for severity in SEVERITIES:
+        _rules([rule for rule in rules if rule["severity"] == severity], totals[severity])
+
+
+def _rules(rules: list[dict[str, Any]], total: dict[str, Any]) -> None:
+    if not rules:
+        return
+    st.subheader(total["label"], anchor=False)
+    st.caption(total["meaning"])
+    broken = [rule for rule in rules if any(_is_broken(rule[table]) for table in ("real", "holdout", "synthetic"))]
+    if broken:
+        st.table(
+            [
+                {
+                    "Rule": plain(rule["title"]),
+                    "Real": rule["real"]["text"],
+                    "Held-out real": rule["holdout"]["text"],
+                    "Synthetic": rule["synthetic"]["text"],
+                }
+                for rule in broken
+            ],
+            hide_index=True,
+        )
+    others = len(rules) - len(broken)
+    if others:
+        st.caption(f"No row breaks {'the one rule' if others == 1 else f'{others} rules'} of this kind.")
+    with st.expander(f"Why, and where from: {len(rules)} {'rule' if len(rules) == 1 else 'rules'}"):
+        for rule in rules:
+            st.markdown(
+                f"**{plain(rule['title'])}** · {plain(', '.join(rule['columns']))}  \n"
+                f"{plain(rule['message'])}  \n*{plain(rule['citation'])}*"
+            )
+
+
+def _is_broken(figure: dict[str, Any]) -> bool:
+    """Whether rows break the rule, or a few may, of which the figure is not shown."""
+    return bool(figure["rate"]) or (figure["rate"] is None and "patients" in figure["text"])
