@@ -2,7 +2,7 @@
 
 Layout: ``cohort_studio.db`` · ``datasets/ID/`` (``table.parquet``, ``schema.json``, ``report.json``, ``splits.json``) ·
 ``models/ID/`` · ``cohorts/ID/`` (``cohort.parquet``, ``manifest.json``, ``comparison.json``) ·
-``jobs/ID/`` (checkpoints).
+``jobs/ID/`` (checkpoints) · ``ledger/`` (keyed hashes of the registered patients) · ``secret.key``.
 """
 
 import json
@@ -65,6 +65,18 @@ class Workspace:
     def database(self) -> Path:
         """The SQLite file."""
         return self.root / "cohort_studio.db"
+
+    @property
+    def secret_key(self) -> Path:
+        """The file with the workspace's secret (mode 600), from which every key is derived."""
+        return self.root / "secret.key"
+
+    @property
+    def ledger(self) -> Path:
+        """Folder of the ledger's keyed hashes. Not in the data sets' folders: deleting one refunds nothing."""
+        folder = self.root / "ledger"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
 
     @property
     def worker_lock(self) -> Path:

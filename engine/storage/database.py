@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Table, delete, func, insert, inspect, se
 
 from engine.core.errors import UserError
 from engine.core.workspace import Workspace
-from engine.storage import records
+from engine.storage import migrations, records
 from engine.storage.connection import absolute_url, connect, explained, for_reading, shown, unfit
 from engine.storage.records import CohortRecord, DatasetRecord, ModelRecord, State, new_id, now
 
@@ -69,9 +69,13 @@ class Database:
                 connection.execute(insert(records.schema_version).values(version=records.SCHEMA_VERSION))
                 return
             found = connection.execute(select(func.max(records.schema_version.c.version))).scalar()
-        if found != records.SCHEMA_VERSION:
-            age = "a newer" if found is not None and found > records.SCHEMA_VERSION else "an older"
-            raise unfit(self._place, f"was made by {age} Cohort Studio (tables {found}, here {records.SCHEMA_VERSION})")
+            if found == records.SCHEMA_VERSION or (found is not None and self._upgraded(connection, found)):
+                return
+        age = "a newer" if found is not None and found > records.SCHEMA_VERSION else "an older"
+        raise unfit(self._place, f"was made by {age} Cohort Studio (tables {found}, here {records.SCHEMA_VERSION})")
+
+    def _upgraded(self, connection: Connection, found: int) -> bool:
+        return found < records.SCHEMA_VERSION and migrations.upgrade(connection, found)
 
     # -- data sets -----------------------------------------------------------------------------------------------------
 

@@ -25,8 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = 1
-"""Raised with every change of the tables below."""
+SCHEMA_VERSION = 2
+"""Raised with every change of the tables; :mod:`engine.storage.migrations` leads there from the one before."""
 
 _ALPHABET = string.ascii_lowercase + string.digits
 

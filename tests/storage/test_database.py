@@ -150,7 +150,7 @@ def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
         connection.execute(insert(records.schema_version).values(version=99))
         raise RuntimeError
     with database.reading() as connection:
-        assert connection.execute(select(records.schema_version.c.version)).scalars().all() == [1]
+        assert connection.execute(select(records.schema_version.c.version)).scalars().all() == [records.SCHEMA_VERSION]
 
 
 @pytest.mark.parametrize(("version", "age"), [(0, "an older"), (99, "a newer")])
@@ -161,7 +161,9 @@ def test_a_database_of_another_version_is_refused_and_left_alone(
     with database.writing() as connection:
         connection.execute(records.schema_version.update().values(version=version))
     database.close()
-    with pytest.raises(UserError, match=f"made by {age} Cohort Studio.*tables {version}, here 1"):
+    with pytest.raises(
+        UserError, match=f"made by {age} Cohort Studio.*tables {version}, here {records.SCHEMA_VERSION}"
+    ):
         Database.for_workspace(workspace)
 
 

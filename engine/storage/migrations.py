@@ -1,0 +1,30 @@
+"""How a database of an earlier version becomes one of this version: one function for each step, in one transaction."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, update
+
+from engine.storage import ledger_tables, records
+
+
+def _add_ledger(connection: Connection) -> None:
+    """Version 2 added the privacy ledger; nothing else changed."""
+    added = [
+        ledger_tables.sources, ledger_tables.source_members, ledger_tables.privacy_runs,
+        ledger_tables.privacy_decisions,
+    ]  # fmt: skip
+    records.metadata.create_all(connection, tables=added)
+
+
+STEPS: dict[int, Callable[[Connection], None]] = {1: _add_ledger}
+"""The step that leads away from each version."""
+
+
+def upgrade(connection: Connection, found: int) -> bool:
+    """Bring the tables from version ``found`` to this one's; False, with nothing changed, where no way leads here."""
+    if not all(version in STEPS for version in range(found, records.SCHEMA_VERSION)):
+        return False
+    for version in range(found, records.SCHEMA_VERSION):
+        STEPS[version](connection)
+    connection.execute(update(records.schema_version).values(version=records.SCHEMA_VERSION))
+    return True
