@@ -14,7 +14,6 @@ memory is the peak of that process. The settings: :mod:`tests.benchmarks.contend
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -29,20 +28,11 @@ from tests.benchmarks import scoring
 from tests.benchmarks.contenders import CONTENDERS, DELTA, Contender, chosen
 from tests.benchmarks.environments import python_of
 from tests.benchmarks.peers.common import COHORT, COHORT_ROWS
+from tests.benchmarks.processes import FailedError, last_line, run
 from tests.benchmarks.results import Results, tables
 from tests.benchmarks.scoring import SPLIT
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-_ONE_THREAD = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-}
-_MOST_SECONDS = 3_600
 _QUICK_ROWS = 600
-
-
-class FailedError(Exception):
-    """A run that ended without figures; the message is the last line that it said."""
 
 
 class Bench:
@@ -75,7 +65,7 @@ class Bench:
         except FailedError as error:
             return {"error": str(error)}
         except subprocess.CalledProcessError as error:
-            return {"error": f"score.py: {_last_line(error.stderr)}"}
+            return {"error": f"score.py: {last_line(error.stderr)}"}
         finally:
             shutil.rmtree(folder)
         return {**found, "quick": self._quick, "seconds_in_all": round(time.perf_counter() - started, 1)}
@@ -103,27 +93,27 @@ class Bench:
         count = len(pd.read_csv(self._train, usecols=[0]))
         draw = ["--model", str(model), "--patients", str(count), "--out", str(rows), "--seed", str(seed), "--json"]
         if one.group == "ours":
-            trained = _json(_run([sys.executable, "-m", "engine", "train", *train], environment))
+            trained = json.loads(run([sys.executable, "-m", "engine", "train", *train], environment))
             cost = {
                 "fit_cpu_s": trained["fit_cpu_seconds"],
                 "fit_wall_s": trained["fit_wall_seconds"],
                 "peak_memory_mb": trained["peak_memory_mb"],
                 "epsilon": trained["epsilon"],
             }
-            _run([sys.executable, "-m", "engine", "generate", *draw], environment)
+            run([sys.executable, "-m", "engine", "generate", *draw], environment)
             speed = ["speed", "--model", str(model), "--rows", str(self._speed_rows)]
-            cost |= _json(_run([sys.executable, "-m", "tests.benchmarks.peers.product", *speed], environment))
+            cost |= json.loads(run([sys.executable, "-m", "tests.benchmarks.peers.product", *speed], environment))
             asked = folder / "spec.json"
             asked.write_text(json.dumps(cohort_request()), encoding="utf-8")
             draw = ["--model", str(model), "--spec", str(asked), "--out", str(cohort), "--seed", str(seed), "--json"]
-            drawn = _json(_run([sys.executable, "-m", "engine", "generate", *draw], environment))
+            drawn = json.loads(run([sys.executable, "-m", "engine", "generate", *draw], environment))
             seconds = drawn["seconds"]
         else:
             timings = folder / "timings.json"
             limits = ["--speed-rows", str(self._speed_rows), "--cohort-seconds", str(self._cohort_seconds)]
             timed = ["tests.benchmarks.peers.product", "train", str(timings), str(cohort), *limits, "--", *train]
-            _run([sys.executable, "-m", *timed], environment)
-            _run([sys.executable, "-m", "engine", "generate", *draw], environment)
+            run([sys.executable, "-m", *timed], environment)
+            run([sys.executable, "-m", "engine", "generate", *draw], environment)
             cost = json.loads(timings.read_text("utf-8"))
             seconds = cost["cohort_s"]
         return self._figures(rows, cohort, cost, seconds, folder)
@@ -136,7 +126,7 @@ class Bench:
             *(("--epsilon", f"{one.epsilon:g}") if one.epsilon is not None else ()),
             *(("--quick",) if self._quick else ()),
         ]  # fmt: skip
-        _run(command, {})
+        run(command, {})
         cost = json.loads((folder / "timings.json").read_text("utf-8"))
         return self._figures(folder / "synthetic.csv", folder / "cohort.csv", cost, cost["cohort_s"], folder)
 
@@ -174,35 +164,14 @@ def main() -> None:
             for one in chosen(asked.only):
                 if asked.resume and results.finished(one.name, seed):
                     continue
-                run = bench.run(one, seed)
-                results.keep(one.name, seed, run)
-                said = run.get("error") or f"{run['seconds_in_all']} s"
+                measured = bench.run(one, seed)
+                results.keep(one.name, seed, measured)
+                said = measured.get("error") or f"{measured['seconds_in_all']} s"
                 print(f"{one.name}, seed {seed}: {said}", file=sys.stderr, flush=True)
     made = tables(results, CONTENDERS, asked.seeds)
     if asked.table is not None:
         asked.table.write_text(made, encoding="utf-8")
     print(made)
-
-
-def _run(command: list[str], environment: dict[str, str]) -> str:
-    surroundings = {**os.environ, **_ONE_THREAD, **environment}
-    try:
-        done = subprocess.run(
-            command, env=surroundings, cwd=REPOSITORY, capture_output=True, text=True, timeout=_MOST_SECONDS
-        )
-    except subprocess.TimeoutExpired as error:
-        raise FailedError(f"stopped after {_MOST_SECONDS:,} s") from error
-    if done.returncode:
-        raise FailedError(_last_line(done.stderr) or f"exit code {done.returncode}")
-    return done.stdout
-
-
-def _last_line(printed: str) -> str:
-    return (printed.strip().splitlines() or [""])[-1][-300:]
-
-
-def _json(printed: str) -> dict[str, Any]:
-    return json.loads(printed)
 
 
 if __name__ == "__main__":

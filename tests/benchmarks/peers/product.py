@@ -1,11 +1,13 @@
 """The generators of this repository, timed like the peers.
 
     python -m tests.benchmarks.peers.product speed --model MODEL --rows 50000
+    python -m tests.benchmarks.peers.product stream --model MODEL --rows 10000000
     python -m tests.benchmarks.peers.product train TIMINGS.json COHORT.csv -- --generator ctgan --table …
 
-``speed`` prints the rows drawn per CPU second by a saved model. ``train`` is ``python -m engine train`` for the
-generators of other packages, of which the product keeps only synthetic rows: while their model is still in memory, it
-times the fit without the drawing, the drawing, and the cohort by rejection.
+``speed`` prints the rows that a saved model draws per CPU second. ``stream`` draws in chunks, each with a seed of its
+own and forgotten at once, and prints the memory of the process after every tenth. ``train`` is ``python -m engine
+train`` for the generators of other packages, of which the product keeps only synthetic rows: while their model is still
+in memory, it times the fit without the drawing, the drawing, and the cohort by rejection.
 
 dp-cgans is allowed as many category values as memory permits (the product's own limit, 60, keeps a dashboard quick;
 the split has 101).
@@ -22,8 +24,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 
-from tests.benchmarks.peers.common import COHORT_ROWS, Stopwatch, fitted, rejected_cohort, rows_per_cpu_second
+from tests.benchmarks.peers.common import (
+    COHORT_ROWS,
+    Stopwatch,
+    fitted,
+    peak_memory_mb,
+    rejected_cohort,
+    rows_per_cpu_second,
+)
 
 
 def main() -> int:
@@ -33,6 +43,10 @@ def main() -> int:
     speed = commands.add_parser("speed")
     speed.add_argument("--model", type=Path, required=True)
     speed.add_argument("--rows", type=int, default=50_000)
+    stream = commands.add_parser("stream")
+    stream.add_argument("--model", type=Path, required=True)
+    stream.add_argument("--rows", type=int, default=10_000_000)
+    stream.add_argument("--chunk", type=int, default=100_000)
     train = commands.add_parser("train")
     train.add_argument("timings", type=Path)
     train.add_argument("cohort", type=Path)
@@ -42,16 +56,40 @@ def main() -> int:
     rest = own[own.index("--") + 1 :] if "--" in own else []
     asked = parser.parse_args(own[: own.index("--")] if rest else own)
     if asked.command == "speed":
-        print(json.dumps({"rows_per_cpu_s": _speed(asked.model, asked.rows)}))
+        print(json.dumps(_speed(asked.model, asked.rows)))
+        return 0
+    if asked.command == "stream":
+        print(json.dumps(_stream(asked.model, asked.rows, asked.chunk)))
         return 0
     return _train(asked, rest)
 
 
-def _speed(model: Path, rows: int) -> int:
+def _speed(model: Path, rows: int) -> dict[str, int]:
     from engine.generators.registry import load
 
     generator = load(model)
-    return rows_per_cpu_second(lambda count: generator.sample(count, seed=1), rows)
+    speed = rows_per_cpu_second(lambda count: generator.sample(count, seed=1), rows)
+    return {"rows_per_cpu_s": speed, "draw_memory_mb": round(peak_memory_mb())}
+
+
+def _stream(model: Path, rows: int, chunk: int) -> dict[str, Any]:
+    from engine.generators.registry import load
+
+    generator = load(model)
+    watch, process, memory = Stopwatch(), psutil.Process(), []
+    for start in range(0, rows, chunk):
+        count = min(chunk, rows - start)
+        assert len(generator.sample(count, seed=start // chunk)) == count
+        if (start + count) * 10 // rows > start * 10 // rows:
+            memory.append(round(process.memory_info().rss / 2**20))
+    cpu = watch.cpu
+    return {
+        "rows": rows,
+        "chunk": chunk,
+        "cpu_s": round(cpu),
+        "rows_per_cpu_s": round(rows / cpu),
+        "memory_mb": memory,
+    }
 
 
 def _train(asked: argparse.Namespace, arguments: list[str]) -> int:
