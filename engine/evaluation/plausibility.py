@@ -3,9 +3,9 @@
 The entry (JSON values) has these keys:
 
 - ``rules``: one entry per rule that the columns allow to be asked: ``id``, ``title``, ``severity``, ``message``,
-  ``citation``, ``columns`` (labels), and per table (``real``, ``holdout``, ``synthetic``) ``{rate, rows, text}``:
-  the share of the rows with the needed values that break it, their count (synthetic rows only), and both in words;
-  None where a figure of real rows is not shown
+  ``citation``, ``columns`` (labels), and per table (``real``, ``holdout``, ``synthetic``) ``{rate, rows, text,
+  checked}``: the share of the rows with the needed values that break it, their count (synthetic rows only), both in
+  words, and whether there were rows to check; None where a figure of real rows is not shown
 - ``totals``: per severity ``{label, meaning, rules, real, holdout, synthetic}``: rows that break any of its rules,
   as a share of all rows
 - ``rules_in_all``: how many rules there are; ``notes``: sentences for a person
@@ -79,25 +79,26 @@ def _figure(verdict: Verdict, sample: Sample, minimum: int) -> dict[str, Any]:
     if int(sample.support(verdict.known).sum()) < minimum:
         return _hidden(f"fewer than {minimum} patients to check")
     if broken and int(sample.support(verdict.broken).sum()) < minimum:
-        return _hidden(f"fewer than {minimum} patients")
+        return _hidden(f"fewer than {minimum} patients", checked=True)
     kept = verdict.known & ~verdict.broken
     if kept.any() and int(sample.support(kept).sum()) < minimum:
-        return _hidden(f"all but fewer than {minimum} patients")
+        return _hidden(f"all but fewer than {minimum} patients", checked=True)
     if minimum <= 1:
         return _shown(broken / known, broken)
     return _shown(rounded_share(broken, known), 0 if not broken else None)
 
 
-def _hidden(why: str) -> dict[str, Any]:
-    return {"rate": None, "rows": None, "text": why}
+def _hidden(why: str, *, checked: bool = False) -> dict[str, Any]:
+    return {"rate": None, "rows": None, "text": why, "checked": checked}
 
 
 def _shown(rate: float, rows: int | None) -> dict[str, Any]:
     if rows == 0:
-        return {"rate": 0.0, "rows": 0, "text": "0"}
+        return {"rate": 0.0, "rows": 0, "text": "0", "checked": True}
     # A share that is rounded away is still one.
     share = f"{rate:.1%}" if rate >= SUSPICIOUS_RATE else "below 0.1%"
-    return {"rate": round(rate, 6), "rows": rows, "text": share if rows is None else f"{rows:,} ({share})"}
+    text = share if rows is None else f"{rows:,} ({share})"
+    return {"rate": round(rate, 6), "rows": rows, "text": text, "checked": True}
 
 
 def _total(
@@ -107,7 +108,7 @@ def _total(
     if not members or not len(sample.frame):
         return _hidden("no row to check" if members else "no rule to check")
     if any(rule[table]["rate"] is None and judged[rule["id"]].broken.any() for rule in members):
-        return _hidden(f"not shown: a rule is broken by fewer than {minimum} patients")
+        return _hidden(f"not shown: a rule is broken by fewer than {minimum} patients", checked=True)
     broken = np.logical_or.reduce([judged[rule["id"]].broken for rule in members])
     return _figure(Verdict(np.ones(len(broken), dtype=bool), broken), sample, minimum)
 

@@ -34,7 +34,7 @@ def plausibility(result: dict[str, Any]) -> None:
 def _rules(rules: list[dict[str, Any]], total: dict[str, Any]) -> None:
     if not rules:
         return
-    st.subheader(total["label"], anchor=False)
+    st.header(total["label"], anchor=False)
     st.caption(total["meaning"])
     broken = [rule for rule in rules if any(_is_broken(rule[table]) for table in ("real", "holdout", "synthetic"))]
     if broken:
@@ -49,11 +49,12 @@ def _rules(rules: list[dict[str, Any]], total: dict[str, Any]) -> None:
                 for rule in broken
             ],
             hide_index=True,
+            alt=f"{total['label']} rules that rows break: share of real, held-out real and synthetic rows",
         )
     others = len(rules) - len(broken)
     if others:
-        st.caption(f"No row breaks {'the one rule' if others == 1 else f'{others} rules'} of this kind.")
-    with st.expander(f"Why, and where from: {len(rules)} {'rule' if len(rules) == 1 else 'rules'}"):
+        st.caption(f"No row that could be checked breaks the {'other ' if broken else ''}{_count(others)}.")
+    with st.expander(f"Why, and where from: {_count(len(rules))}"):
         for rule in rules:
             st.markdown(
                 f"**{plain(rule['title'])}** · {plain(', '.join(rule['columns']))}  \n"
@@ -61,6 +62,10 @@ def _rules(rules: list[dict[str, Any]], total: dict[str, Any]) -> None:
             )
 
 
+def _count(rules: int) -> str:
+    return f"{rules} {'rule' if rules == 1 else 'rules'}"
+
+
 def _is_broken(figure: dict[str, Any]) -> bool:
     """Whether rows break the rule, or a few may, of which the figure is not shown."""
-    return bool(figure["rate"]) or (figure["rate"] is None and "patients" in figure["text"])
+    return bool(figure["rate"]) or (figure["rate"] is None and figure["checked"])
