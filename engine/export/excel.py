@@ -93,13 +93,19 @@ def _summary(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any])
         ("Created", str(manifest.get("created_at", ""))),
         ("Source", str(manifest.get("source", {}).get("name", ""))),
         ("Generator", str(manifest.get("generator", {}).get("name", ""))),
-        ("Privacy", str(manifest.get("privacy", ""))),
+        ("Privacy", _privacy(manifest.get("privacy", ""))),
         ("Seed", str(manifest.get("seed", ""))),
         ("Use", "Synthetic rows. Not for clinical decisions."),
         ("", ""),
     ]
     rows += [(schema[str(name)].title, _typical(frame[name])) for name in frame.columns]
     return pd.DataFrame(rows, columns=["Item", "Value"])
+
+
+def _privacy(told: Any) -> str:
+    if not isinstance(told, dict):
+        return str(told)
+    return f"epsilon {told['epsilon']:.4g}, delta {told['delta']:g} for each {told['unit']} ({told['neighbours']})"
 
 
 def _typical(series: pd.Series) -> str:

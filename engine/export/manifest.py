@@ -1,5 +1,6 @@
 """The manifest: what a cohort was asked for, made from and made by. It travels with every export."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -8,13 +9,23 @@ from engine.cohort.spec import CohortSpec
 
 VERSION = "0.1.0"
 """Of the product; part of every manifest."""
+NO_PRIVACY = "none: treat as confidential"
 _PACKAGES = ("torch", "numpy", "pandas", "dp-cgans", "sdv")
 
 
 def manifest(
-    spec: CohortSpec, *, source: dict[str, Any], generator: dict[str, Any], seed: int, notes: tuple[str, ...] = ()
+    spec: CohortSpec,
+    *,
+    source: dict[str, Any],
+    generator: dict[str, Any],
+    seed: int,
+    notes: tuple[str, ...] = (),
+    privacy: dict[str, Any] | str | None = None,
 ) -> dict[str, Any]:
-    """JSON values: the spec as asked for, source, generator, seed, versions, and what to know before using the rows."""
+    """JSON values: the spec as asked for, source, generator, seed, versions, and what to know before using the rows.
+
+    ``privacy`` is what :func:`stated` gives of the model's fit report; without it, none is claimed.
+    """
     return {
         "format": "cohort-studio-manifest/1",
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -22,9 +33,26 @@ def manifest(
         "source": source,
         "generator": generator,
         "seed": seed,
-        "privacy": "no formal privacy guarantee",
+        "privacy": privacy or NO_PRIVACY,
         "versions": {"cohort-studio": VERSION} | _installed(),
         "notes": ["Synthetic rows: no real patient. Not for clinical decisions.", *notes],
+    }
+
+
+def stated(report: Mapping[str, Any]) -> dict[str, Any] | str:
+    """The privacy statement of a fit report: epsilon, delta, the unit and the neighbours; or that there is none.
+
+    It is the model's own; that of all releases from the source together is in the ledger.
+    """
+    if report.get("epsilon") is None:
+        return NO_PRIVACY
+    told = report.get("privacy") or {}
+    return {
+        "guarantee": "(epsilon, delta)-differential privacy",
+        "epsilon": report["epsilon"],
+        "delta": report["delta"],
+        "unit": "patient",
+        "neighbours": told.get("neighbours", "add or remove one patient"),
     }
 
 

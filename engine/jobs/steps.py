@@ -23,7 +23,7 @@ from engine.storage.records import DatasetRecord, State
 if TYPE_CHECKING:
     import pandas as pd
 
-    from engine.generators.base import Generator
+    from engine.generators.base import FitReport, Generator
     from engine.preparation.pipeline import PreparedTable
     from engine.schema.table import TableSchema
 
@@ -38,7 +38,9 @@ def prepare(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
     Payload: ``{"source": "mimic3", "path": folder}`` or ``{"source": "csv", "path": file, "interpretation": …|None,
     "schema": …|None}``, and optionally the ``seed`` of the split.
     """
+    from engine.jobs.budget import enter
     from engine.preparation.splitting import split_by_patient
+    from engine.privacy.ledger import Ledger
 
     record = database.dataset(job.subject)
     if record.state is State.READY:
@@ -53,6 +55,7 @@ def prepare(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
             prepared.save(temporary)
             splits = {"train": train.tolist(), "holdout": holdout.tolist(), "seed": seed, "job": job.id}
             write_json(temporary / "splits.json", splits)
+    enter(Ledger(database, workspace), workspace, record)
     rows, patients, columns = _size(folder)
     database.update_dataset(
         record.id, state=State.READY, rows=rows, patients=patients, columns=columns, message=None,
@@ -63,9 +66,12 @@ def prepare(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
 def train(job: JobRecord, /, *, workspace: Workspace, database: Database, progress: Progress) -> None:
     """Fit the generator of model ``job.subject`` on the training part of its data set.
 
-    Payload: ``{"dataset_id", "generator", "options", "seed"}``. Interrupted fits continue from the job's folder.
+    Payload: ``{"dataset_id", "generator", "options", "seed"}``. Interrupted fits continue from the job's folder. A
+    private fit reserves its budget before anything is measured and is settled in every ending.
     """
     from engine.generators.registry import create
+    from engine.jobs.budget import budget_of, identity_of, private_run
+    from engine.privacy.ledger import Ledger
 
     record = database.model(job.subject)
     if record.state is State.READY:
@@ -78,10 +84,19 @@ def train(job: JobRecord, /, *, workspace: Workspace, database: Database, progre
         table, schema = _table(workspace, dataset)
         rows = table.iloc[_split(workspace, dataset.id)["train"]].reset_index(drop=True)
         generator = create(job.payload["generator"])
-        report = generator.fit(
-            rows, schema, seed=job.payload["seed"], options=job.payload["options"],
-            progress=Part(progress, 0.02, 0.96), checkpoint=workspace.job(job.id),
-        )  # fmt: skip
+        budget = budget_of(generator, job.payload["options"])
+        part = Part(progress, 0.02, 0.96)
+        if budget is None:
+            report = _fitted(generator, rows, schema, job, workspace, part)
+        else:
+            progress.update(0.01, "Reserving the privacy budget")
+            run = private_run(
+                Ledger(database, workspace), workspace, job=job, dataset=dataset, budget=budget, label=generator.label,
+                identity=identity_of(generator, rows, schema, seed=job.payload["seed"], options=job.payload["options"]),
+            )  # fmt: skip
+            with run:
+                report = _fitted(generator, rows, schema, job, workspace, part)
+                run.finished(report)
         progress.update(0.97, "Saving the model")
         # Deleted in the meantime: nothing of it may come back.
         database.model(record.id)
@@ -97,7 +112,7 @@ def train(job: JobRecord, /, *, workspace: Workspace, database: Database, progre
 def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, progress: Progress) -> None:
     """Draw the cohort ``job.subject``. Payload: ``{"model_id", "spec"}``."""
     from engine.cohort.spec import CohortSpec
-    from engine.export.manifest import manifest
+    from engine.export.manifest import manifest, stated
     from engine.sampling.conditional import draw
     from engine.storage.tables import write_table
 
@@ -121,10 +136,13 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
         "notes": drawn.notes, "redrawn": drawn.redrawn, "repaired": drawn.repaired,
     }  # fmt: skip
     source = {"name": dataset.name, "kind": dataset.source, "fingerprint": dataset.fingerprint, "id": dataset.id}
+    privacy = stated(model.report or {})
     described = {"name": model.generator, "model": model.id, "options": model.options, "seed": model.seed}
     with published_files(workspace.cohort(record.id)) as temporary:
         write_table(temporary / "cohort.parquet", drawn.frame, schema)
-        told = manifest(spec, source=source, generator=described, seed=spec.seed, notes=tuple(drawn.notes))
+        told = manifest(
+            spec, source=source, generator=described, seed=spec.seed, notes=tuple(drawn.notes), privacy=privacy
+        )
         write_json(temporary / "manifest.json", told)
     database.update_cohort(
         record.id, state=State.READY, rows=len(drawn.frame), seconds=drawn.seconds, compliance=drawn.compliance,
@@ -157,6 +175,20 @@ def compare(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
 
 STEPS: dict[str, Callable[..., None]] = {"prepare": prepare, "train": train, "generate": generate, "compare": compare}
 """The kinds of jobs."""
+
+
+def _fitted(
+    generator: "Generator",
+    rows: "pd.DataFrame",
+    schema: "TableSchema",
+    job: JobRecord,
+    workspace: Workspace,
+    progress: Progress,
+) -> "FitReport":
+    return generator.fit(
+        rows, schema, seed=job.payload["seed"], options=job.payload["options"], progress=progress,
+        checkpoint=workspace.job(job.id),
+    )  # fmt: skip
 
 
 def _prepared(payload: dict[str, Any], record: DatasetRecord, progress: Progress) -> "PreparedTable":

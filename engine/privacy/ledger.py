@@ -52,7 +52,7 @@ class Ledger:
     def __init__(
         self, database: Database, workspace: Workspace, *, epsilon_limit: float | None = None, quick: bool = False
     ) -> None:
-        self._database, self._workspace, self._quick = database, workspace, quick
+        self.database, self._workspace, self._quick = database, workspace, quick
         self._costs: dict[tuple[tuple[Event, ...], float, bool], float] = {}
         self._limit = settings().epsilon_limit if epsilon_limit is None else check_epsilon(epsilon_limit)
 
@@ -63,12 +63,12 @@ class Ledger:
     ) -> Membership:
         """Enter a table under its source; see :func:`engine.privacy.sources.register`."""
         return register(
-            self._database, self._workspace, kind=kind, reference=reference, name=name, table=table, schema=schema
+            self.database, self._workspace, kind=kind, reference=reference, name=name, table=table, schema=schema
         )
 
     def source_of(self, *, kind: str, reference: str) -> Membership | None:
         """Where a registered table belongs; None where it is not registered."""
-        return source_of(self._database, kind=kind, reference=reference)
+        return source_of(self.database, kind=kind, reference=reference)
 
     def find(self, name: str) -> str:
         """The id of the source of this name (or id).
@@ -76,7 +76,7 @@ class Ledger:
         Raises:
             UserError: there is none; lists those there are.
         """
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             rows = connection.execute(select(sources.c.id, sources.c.name)).all()
         for row in rows:
             if name in (row.name, row.id):
@@ -93,7 +93,7 @@ class Ledger:
         Raises:
             UserError: there is no such source.
         """
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             row = source_row(connection, source)
             runs = source_runs(connection, source)
             members = connection.execute(
@@ -112,7 +112,7 @@ class Ledger:
 
     def accounts(self) -> list[Account]:
         """All accounts, the oldest source first."""
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             ids = connection.execute(select(sources.c.id).order_by(sources.c.number)).scalars().all()
         return [self.account(source) for source in ids]
 
@@ -153,7 +153,7 @@ class Ledger:
 
     def run(self, run_id: str) -> Run | None:
         """The run; None where it was never reserved."""
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             row = connection.execute(select(privacy_runs).where(privacy_runs.c.run_id == run_id)).one_or_none()
         return None if row is None else run_of(row)
 
@@ -254,7 +254,7 @@ class Ledger:
         The accountants take seconds; the database is not locked meanwhile.
         """
         for _ in range(_TRIES):
-            with self._database.reading() as connection:
+            with self.database.reading() as connection:
                 row = source_row(connection, source)
                 runs = source_runs(connection, source)
             after, write = plan(runs, row)
@@ -262,7 +262,7 @@ class Ledger:
                 return self.account(source)
             allowed = self._limit_of(row) if limit is None else limit
             spent, remaining = self._figures(charged(after), limit=allowed, delta=row.delta, quick=self._quick)
-            with self._database.writing() as connection:
+            with self.database.writing() as connection:
                 lock(connection)
                 now_there = source_row(connection, source)
                 if now_there.version != row.version:
@@ -317,7 +317,7 @@ class Ledger:
         return self._limit if row.epsilon_limit is None else row.epsilon_limit
 
     def _source_of_run(self, run_id: str) -> str:
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return connection.execute(
                 select(privacy_runs.c.source_id).where(privacy_runs.c.run_id == run_id)
             ).scalar_one()
