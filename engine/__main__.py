@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if getattr(given, "json", True):
         print(json.dumps(result, ensure_ascii=False, default=str))
+    elif given.command == "ledger":
+        _show_ledger(result)
     else:
         _show(result)
     return 0
@@ -49,8 +51,8 @@ def _run(given: argparse.Namespace) -> dict[str, Any]:
         case "train":
             return commands.train(
                 table=given.table, out=given.out, generator=given.generator, patient_key=given.patient_key,
-                schema=given.schema, epsilon=given.epsilon, delta=given.delta, seed=given.seed, resume=given.resume,
-                options=_options(given.option), progress=progress,
+                schema=given.schema, epsilon=given.epsilon, delta=given.delta, no_privacy=given.no_privacy,
+                seed=given.seed, resume=given.resume, options=_options(given.option), progress=progress,
             )  # fmt: skip
         case "generate":
             return commands.generate(
@@ -64,6 +66,10 @@ def _run(given: argparse.Namespace) -> dict[str, Any]:
             )  # fmt: skip
         case "parse":
             return commands.parse(text=given.text, previous=given.previous, source=given.source, backend=given.backend)
+        case "ledger":
+            from engine.services.budgets import ledger_accounts
+
+            return ledger_accounts(source=given.source, set_limit=given.set_limit)
         case _:
             return commands.export(cohort=given.cohort, format=given.format, out=given.out)
 
@@ -88,6 +94,26 @@ def _show(result: dict[str, Any]) -> None:
         print(f"{name.replace('_', ' '):>18}  {value}")
 
 
+def _show_ledger(result: dict[str, Any]) -> None:
+    accounts = result.get("sources", [result])
+    if not accounts:
+        print(f"no source is registered yet; each starts with epsilon 0 of {result['limit']:g} spent")
+    for account in accounts:
+        print(
+            f"{account['source']}: epsilon {account['spent']:.2f} of {account['limit']:g} spent "
+            f"(at delta {account['delta']:.3g}), at most {account['remaining']:g} more fits in one run"
+        )
+        _show_runs(account["runs"])
+
+
+def _show_runs(runs: list[dict[str, Any]]) -> None:
+    for run in runs:
+        spent = (
+            f"{run['epsilon']:g} held" if run["spent"] is None else f"{run['spent']:.2f} of {run['epsilon']:g} spent"
+        )
+        print(f"    {run['created_at']}  {run['state']:<9} {spent:<20} {run['label']} ({run['run']})")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine", description="Cohort Studio on the command line.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -109,10 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--patient-key", metavar="COLUMN")
     train.add_argument("--schema", type=Path, metavar="SCHEMA.json")
-    privacy = train.add_mutually_exclusive_group()
-    privacy.add_argument("--epsilon", type=float)
-    privacy.add_argument("--no-privacy", action="store_true")
-    train.add_argument("--delta", type=float)
+    train.add_argument("--epsilon", type=float, metavar="E", help="privacy budget of this training; needs --delta")
+    train.add_argument("--delta", type=float, metavar="D", help="below one over the number of patients")
+    train.add_argument("--no-privacy", action="store_true", help="train without a formal guarantee")
     train.add_argument("--seed", type=int, default=settings().default_seed)
     train.add_argument("--resume", action="store_true", help="continue an interrupted training")
     train.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the generator")
@@ -143,7 +168,11 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", required=True)
     export.add_argument("--out", type=Path, required=True)
 
-    for one in (prepare, train, generate, evaluate, export):
+    ledger = command("ledger", "show what private trainings have spent, per source of patients")
+    ledger.add_argument("--source", metavar="NAME", help="only this source; its object alone with --json")
+    ledger.add_argument("--set-limit", type=float, metavar="E", help="give the source a limit of its own")
+
+    for one in (prepare, train, generate, evaluate, export, ledger):
         one.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 

@@ -167,10 +167,14 @@ class Ledger:
 
         Raises:
             UserError: it does not fit; says what was asked, what is left and what to do. Or the run was reserved with
-                another epsilon or delta, or a value is out of range.
+                another epsilon or delta or from another source, or a value is out of range.
         """
         check_epsilon(epsilon)
         check_delta(delta)
+        if self.run(run_id) is not None and self._source_of_run(run_id) != source:
+            raise UserError(
+                "this training was begun on other patients", where=f"run {run_id}", remedy="Start a new training."
+            )
         mu = largest_mu(epsilon=epsilon, delta=delta) if self._quick else gaussian_mu(epsilon=epsilon, delta=delta)
 
         def plan(runs: list[Run], row: Row) -> tuple[list[Run], Callable[[Connection, Row], None] | None]:

@@ -14,10 +14,12 @@ from pydantic import ValidationError
 from engine.cohort.spec import CohortSpec
 from engine.core.errors import DataError, UserError
 from engine.core.progress import Progress
-from engine.core.workspace import write_json
+from engine.core.workspace import read_json, write_json
+from engine.jobs.steps import FIT_REPORT
 from engine.preparation.pipeline import PreparedTable, prepare_frame, prepare_mimic3
 from engine.schema.inference import infer_schema, schema_from_json
 from engine.schema.table import Column, Role, TableSchema, conform
+from engine.services.budgets import foreground_run, privacy_options, settle_abandoned
 from engine.sources.csv_upload import read_csv
 from engine.storage.tables import read_schema, read_table, write_table
 
@@ -55,30 +57,35 @@ def train(
     schema: Path | None,
     epsilon: float | None,
     delta: float | None,
+    no_privacy: bool,
     seed: int,
     resume: bool,
     options: dict[str, Any],
     progress: Progress,
 ) -> dict[str, Any]:
-    """Fit a generator on a table and save it into ``out``; ``out``.checkpoint holds the state to resume from."""
+    """Fit a generator on a table and save it into ``out``; ``out``.checkpoint holds the state to resume from.
+
+    A private training reserves its budget in the workspace's ledger first and is settled in every ending.
+    """
     from engine.generators.registry import create
 
-    if epsilon is not None or delta is not None:
-        raise UserError(
-            "no generator of this release gives an (epsilon, delta) guarantee",
-            remedy="Train with --no-privacy, and treat the model as confidential.",
-        )
+    options = privacy_options(generator, options, epsilon=epsilon, delta=delta, no_privacy=no_privacy)
     prepared = _load(table, schema_path=schema, patient_key=patient_key, progress=progress)
     model = create(generator)
     checkpoint = out.with_name(out.name + ".checkpoint")
     if checkpoint.exists() and not resume:
+        settle_abandoned(checkpoint)
         _clear(checkpoint)
     checkpoint.mkdir(parents=True, exist_ok=True)
-    report = model.fit(
-        prepared.table, prepared.schema, seed=seed, options=options, progress=progress, checkpoint=checkpoint
-    )
+    with foreground_run(model, prepared, table=table, options=options, seed=seed, checkpoint=checkpoint) as run:
+        report = model.fit(
+            prepared.table, prepared.schema, seed=seed, options=options, progress=progress, checkpoint=checkpoint
+        )
+        if run is not None:
+            run.finished(report)
     out.mkdir(parents=True, exist_ok=True)
     model.save(out)
+    write_json(out / FIT_REPORT, report.as_dict())
     _clear(checkpoint)
     return {
         **{key: value for key, value in report.as_dict().items() if key != "history"},
@@ -268,10 +275,13 @@ def _write(frame: pd.DataFrame, schema: TableSchema, out: Path, manifest: dict[s
 
 
 def _manifest(spec: CohortSpec, *, model: Path, generator: str, notes: list[str]) -> dict[str, Any]:
-    from engine.export.manifest import manifest
+    from engine.export.manifest import manifest, stated
 
     source = {"model": model.name}
-    return manifest(spec, source=source, generator={"name": generator}, seed=spec.seed, notes=tuple(notes))
+    report = read_json(model / FIT_REPORT) if (model / FIT_REPORT).is_file() else {}
+    return manifest(
+        spec, source=source, generator={"name": generator}, seed=spec.seed, notes=tuple(notes), privacy=stated(report)
+    )
 
 
 def _clear(folder: Path) -> None:
