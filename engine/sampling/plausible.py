@@ -1,8 +1,9 @@
 """No impossible row leaves: definitions are recomputed, and rows that still break a rule are drawn again.
 
-Redrawn rows come from the same generator under the same conditions, so a stratum keeps its size and every criterion
-holds. The effort is bounded: a request that hardly any possible row satisfies is refused with the rule in its way.
-Rules of what is discordant or rare are not enforced: real tables break them at some rate, and so may synthetic ones.
+Only synthetic rows are read, so nothing here costs privacy. Redrawn rows come from the same generator under the same
+conditions, so a stratum keeps its size and every criterion holds. The effort is bounded: a request that hardly any
+possible row satisfies is refused with the rule in its way. Rules of what is discordant or rare are not enforced: real
+tables break them at some rate, and so may synthetic ones.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +14,9 @@ import pandas as pd
 
 from engine.cohort.conditions import Condition
 from engine.cohort.plausibility.binding import BoundRule
-from engine.cohort.plausibility.cells import Cells
-from engine.cohort.plausibility.checkers import check
 from engine.cohort.plausibility.demands import demanded
 from engine.cohort.plausibility.repair import is_repairable, repaired
-from engine.cohort.plausibility.violations import rules_for
+from engine.cohort.plausibility.violations import blocks, rules_for, verdicts
 from engine.core.errors import UserError
 from engine.core.randomness import generator as random_generator
 from engine.sampling.shares import Stratum
@@ -172,14 +171,19 @@ class Enforcement:
 
     def _judged(self, frame: pd.DataFrame, locked: frozenset[str]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
         """Rows after repair, which of them were repaired, and which are possible."""
-        frame, fixed = repaired(frame, self.rules, locked=locked)
-        cells = Cells(frame)
-        good = np.ones(len(frame), dtype=bool)
-        for one in self.rules:
-            broken = check(one, cells).broken
-            good &= ~broken
-            self._broken[one.rule.id] = self._broken.get(one.rule.id, 0) + int(broken.sum())
-        return frame, fixed, good
+        parts, fixes, goods = [], [], []
+        for block in blocks(frame):
+            part, fixed = repaired(block, self.rules, locked=locked)
+            good = np.ones(len(part), dtype=bool)
+            for name, verdict in verdicts(part, self.rules).items():
+                good &= ~verdict.broken
+                self._broken[name] = self._broken.get(name, 0) + int(verdict.broken.sum())
+            parts.append(part)
+            fixes.append(fixed)
+            goods.append(good)
+        fixed = np.concatenate(fixes)
+        # Without a repair the frame is the parts put together.
+        return self._joined(parts) if fixed.any() else frame, fixed, np.concatenate(goods)
 
     def _strict(self, conditions: Mapping[str, Condition]) -> list[BoundRule]:
         """Rules that no repair can help a row to keep: of the repairable ones those whose every column is asked for."""

@@ -357,3 +357,11 @@ def test_codes_of_pregnancy_are_refused_for_men_and_other_codes_are_not() -> Non
 
     assert asked("65") is not None
     assert asked("401") is None
+
+
+def test_large_draws_are_judged_block_by_block_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ask(Careless(), patients=500)
+    monkeypatch.setattr("engine.cohort.plausibility.violations.BLOCK", 60)
+    parts = ask(Careless(), patients=500)
+    pd.testing.assert_frame_equal(whole.frame, parts.frame)
+    assert (whole.redrawn, whole.repaired) == (parts.redrawn, parts.repaired)

@@ -1,6 +1,6 @@
 """The rows of a table that break the plausibility rules."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,10 @@ from engine.cohort.plausibility.binding import BoundRule, bind
 from engine.cohort.plausibility.checkers import Cells, Verdict, check
 from engine.cohort.plausibility.rules import Severity
 from engine.schema.table import TableSchema
+
+_PARTS = ("known", "broken")
+BLOCK = 100_000
+"""Rows judged at a time: the cells that rules read are held twice."""
 
 
 def rules_for(schema: TableSchema, severity: Severity | None = None) -> tuple[BoundRule, ...]:
@@ -21,8 +25,15 @@ def verdicts(frame: pd.DataFrame, rules: Iterable[BoundRule]) -> dict[str, Verdi
 
     ``frame`` is conformed to the schema that the rules are bound to.
     """
-    cells = Cells(frame)
-    return {one.rule.id: check(one, cells) for one in rules}
+    bound = list(rules)
+    parts = []
+    for block in blocks(frame):
+        cells = Cells(block)
+        parts.append([check(one, cells) for one in bound])
+    return {
+        one.rule.id: Verdict(*(np.concatenate([getattr(part[at], name) for part in parts]) for name in _PARTS))
+        for at, one in enumerate(bound)
+    }
 
 
 def violations(frame: pd.DataFrame, schema: TableSchema) -> dict[str, np.ndarray]:
@@ -35,8 +46,11 @@ def violations(frame: pd.DataFrame, schema: TableSchema) -> dict[str, np.ndarray
 
 def any_broken(frame: pd.DataFrame, rules: Iterable[BoundRule]) -> np.ndarray:
     """The rows that break at least one of ``rules``, boolean (n_rows,)."""
-    cells = Cells(frame)
-    broken = np.zeros(len(frame), dtype=bool)
-    for one in rules:
-        broken |= check(one, cells).broken
-    return broken
+    found = [verdict.broken for verdict in verdicts(frame, rules).values()]
+    return np.logical_or.reduce(found) if found else np.zeros(len(frame), dtype=bool)
+
+
+def blocks(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """``frame`` in parts of at most :data:`BLOCK` rows, at least one."""
+    for start in range(0, max(len(frame), 1), BLOCK):
+        yield frame if len(frame) <= BLOCK else frame.iloc[start : start + BLOCK]
