@@ -100,7 +100,8 @@ def main() -> None:
         model = MSTSynthesizer(epsilon=asked.epsilon, delta=DELTA)
         model.MST(data, asked.epsilon, DELTA)
     else:
-        model = AIMSynthesizer(epsilon=asked.epsilon, delta=DELTA, rounds=4 if asked.quick else 40)
+        # Each one-way marginal takes 0.9 / rounds of the budget: with 24 columns, fewer than 22 rounds overspend it.
+        model = AIMSynthesizer(epsilon=asked.epsilon, delta=DELTA, rounds=30 if asked.quick else 40)
         from snsynth.utils import cdp_rho
 
         model.rho = cdp_rho(asked.epsilon, DELTA)
