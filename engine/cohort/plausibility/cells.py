@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from engine.cohort.conditions import as_numbers, as_text, bare_code, in_code_range
+from engine.cohort.conditions import as_numbers, bare_code, in_code_range
 from engine.cohort.plausibility.binding import Source
 from engine.cohort.plausibility.constraints import Clause
+from engine.schema.table import Kind
 
 ROUNDING = 1e-9
 """Relative room for what float arithmetic adds to a limit."""
@@ -50,9 +51,12 @@ class Cells:
         """Codes (n_rows,), -1 where missing, and the categories that they number."""
         name = source.column.name
         if name not in self._texts:
-            text = as_text(self.frame[name], source.column)
-            known = text if isinstance(text.dtype, pd.CategoricalDtype) else text.astype("category")
-            self._texts[name] = known.cat.codes.to_numpy().astype(int), [str(one) for one in known.cat.categories]
+            series = self.frame[name]
+            if source.column.kind is Kind.BOOLEAN:
+                self._texts[name] = series.to_numpy(dtype="int8", na_value=-1).astype(int), ["false", "true"]
+            else:
+                known = series if isinstance(series.dtype, pd.CategoricalDtype) else series.astype("category")
+                self._texts[name] = known.cat.codes.to_numpy().astype(int), [str(one) for one in known.cat.categories]
         return self._texts[name]
 
     def clause(self, clause: Clause, columns: Columns) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ A checker returns two boolean arrays (n_rows,): ``known``, the rows that hold ev
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -164,12 +165,17 @@ def _icd9_flag(part: Icd9Flag, columns: Columns, cells: Cells) -> tuple[np.ndarr
 
 def flag_denied(flag: str, part: Icd9Flag, columns: Columns, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
     """Where the code and the flag are recorded, and where the code defines the flag that is false."""
-    prefixes = tuple(icd9.comorbidity_prefixes(flag))
     code, source = columns[part.code], columns[flag]
     judged = cells.recorded(code) & cells.recorded(source)
-    defined = cells.where(code, lambda category: icd9.normalised(category).startswith(prefixes))
+    defined = cells.where(code, lambda category: flag in _defined_by(category))
     false = cells.where(source, lambda category: source.meaning(category) == "false")
     return judged, judged & defined & false
+
+
+@lru_cache(maxsize=20_000)
+def _defined_by(code: str) -> frozenset[str]:
+    """The comorbidities that a code means; asked of every code for every flag."""
+    return icd9.comorbidities([code])
 
 
 def _statistics(part: Statistics, columns: Columns, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
