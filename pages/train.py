@@ -6,7 +6,8 @@ from pages.components.entry import through_shell
 
 through_shell("pages/train.py")
 
-from pages.components import progress
+from engine.generators.base import Capability
+from pages.components import budget, options, progress
 from pages.components.state import dataset_id, studio
 from pages.components.text import moment, plain
 
@@ -29,21 +30,22 @@ with st.container(border=True):
     )
     info = infos[name]
     st.caption(f":material/shield: {info.privacy}")
-    options = {}
+    offered = Capability.DIFFERENTIAL_PRIVACY in info.capabilities
+    account = studio().training.account(chosen) if offered else None
+    level = budget.level() if offered else None
+    spending = st.container()
+    asked = None
     with st.expander("Expert settings"):
+        if account is not None and level is not None:
+            asked = budget.experts(level, record, account)
         seed = st.number_input("Seed", 0, 2**32 - 1, 7, key="train_seed", help="The same seed gives the same model.")
-        for option in info.options:
-            if option.kind == "boolean":
-                options[option.name] = st.toggle(
-                    option.label, option.default, help=option.help, key=f"{name}-{option.name}"
-                )
-            else:
-                options[option.name] = st.number_input(
-                    option.label, min_value=option.minimum, max_value=option.maximum, value=option.default,
-                    help=option.help, key=f"{name}-{option.name}",
-                )  # fmt: skip
-    if st.button("Train", type="primary", icon=":material/model_training:", key="train"):
-        studio().training.start(chosen, name, options=options, seed=int(seed))
+        settings = options.fields(info)
+    choice = budget.Choice({"private": False} if options.offers_privacy(info) else {}, True)
+    if account is not None:
+        with spending:
+            choice = budget.state(account, asked, record)
+    if st.button("Train", type="primary", icon=":material/model_training:", key="train", disabled=not choice.allowed):
+        studio().training.start(chosen, name, options=settings | choice.options, seed=int(seed))
 
 models = studio().training.models(chosen)
 running = [model for model in models if model.state.value == "pending"]
@@ -63,9 +65,7 @@ if ready:
                 "Columns": model.report["columns"],
                 "Seconds": round(model.report["fit_wall_seconds"], 1),
                 "Peak memory (MB)": round(model.report.get("peak_memory_mb") or 0),
-                "Privacy": f"ε {model.report['epsilon']:.2f}"
-                if model.report["epsilon"] is not None
-                else "no formal privacy",
+                "Privacy": budget.statement(model.report),
             }
             for model in ready
         ],

@@ -14,8 +14,8 @@ import pytest
 from engine.__main__ import main
 from engine.core.settings import settings
 from engine.core.workspace import read_json
-from engine.privacy.accounting import quick_epsilon
-from tests.helpers.prepared_workspace import SCHEMA, patients
+from engine.privacy.accounting import events_from_json, quick_epsilon
+from tests.helpers.prepared_workspace import patients
 from tests.helpers.private_generator import INFO, Noisy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -181,8 +181,5 @@ def test_the_account_in_words(run: Run, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_one_run_costs_what_its_events_say(run: Run, folder: Path) -> None:
     run(*PRIVATE)
-    from engine.privacy.accounting import events_from_json
-
     events = events_from_json(read_json(folder / "model" / "fit.json")["privacy"]["events"])
     assert quick_epsilon(events, 1e-3) == pytest.approx(3.0, rel=1e-3)
-    assert SCHEMA.patient_key == "patient_id"

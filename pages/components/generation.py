@@ -7,7 +7,7 @@ from engine.core.errors import UserError
 from engine.schema.table import TableSchema
 from engine.services.cohorts import Support
 from engine.storage.records import CohortRecord, State
-from pages.components import progress
+from pages.components import budget, progress
 from pages.components.state import choose, cohort_id, set_spec, studio
 from pages.components.text import moment
 
@@ -59,7 +59,10 @@ def _generate(dataset_id: str, request: CohortSpec) -> None:
     picked = st.selectbox(
         "Generator", list(by_id), key="model",
         format_func=lambda key: " · ".join(
-            (labels.get(by_id[key].generator, by_id[key].generator), moment(by_id[key].created_at))
+            (
+                labels.get(by_id[key].generator, by_id[key].generator), moment(by_id[key].created_at),
+                budget.statement(by_id[key].report),
+            )
         ),
     )  # fmt: skip
     if st.button("Generate", type="primary", icon=":material/play_arrow:", key="generate", width="stretch"):
@@ -111,7 +114,10 @@ def results() -> None:
         },
         alt="The first 100 synthetic patients",
     )  # fmt: skip
-    st.caption("The first 100 synthetic rows: no real patient is shown. Not for clinical decisions.")
+    st.caption(
+        "The first 100 synthetic rows: no real patient is shown. Not for clinical decisions. Privacy of its model: "
+        f"{budget.statement(studio().training.get(cohort.model_id).report)}."
+    )
     with st.container(horizontal=True):
         if st.button("Compare with real", type="primary", icon=":material/compare:", key="to-compare"):
             st.switch_page("pages/compare.py")

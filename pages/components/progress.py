@@ -36,8 +36,10 @@ def _running(job_id: str) -> None:
     waiting = "Waiting for the worker…" if job.state is JobState.QUEUED else job.message or "Working…"
     if problem := studio().work.problem():
         st.error(problem, icon=":material/error:")
-    eta = f" · about {job.eta_seconds:,.0f} s left" if job.eta_seconds is not None and job.eta_seconds > 1 else ""
-    st.progress(min(1.0, job.fraction), text=waiting + eta)
+    spent = [point["epsilon"] for point in job.figures if "epsilon" in point]
+    rest = f" · ε {spent[-1]:.2f} so far" if spent else ""
+    rest += f" · about {job.eta_seconds:,.0f} s left" if job.eta_seconds is not None and job.eta_seconds > 1 else ""
+    st.progress(min(1.0, job.fraction), text=waiting + rest)
     if job.figures:
         st.plotly_chart(
             studio().comparison.training(job.figures, dark=is_dark()), width="stretch", theme=None,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from engine.core.errors import CohortStudioError
 from engine.storage.records import CohortRecord, DatasetRecord, State
+from pages.components.budget import spent_of
 from pages.components.entry import wanted
 from pages.components.state import choose, studio, take_choice
 from pages.components.text import moment, plain
@@ -122,9 +123,14 @@ def _work() -> None:
     if st.session_state.get("_states") != _states():
         st.rerun()  # something was made since the bar was drawn, perhaps in another tab
     active = studio().work.active()
+    chosen = st.session_state.get("dataset")
+    account = studio().training.known_account(chosen) if chosen else None
+    spent = f":material/shield: {spent_of(account)}" if account is not None else ""
     if not active:
-        st.caption(":material/check_circle: No job is running")
+        st.caption(" · ".join(part for part in (spent, ":material/check_circle: No job is running") if part))
         return
+    if spent:
+        st.caption(spent)
     job = active[-1]
     st.progress(
         min(1.0, job.fraction),
