@@ -37,7 +37,7 @@ with st.container(border=True):
     asked = None
     with st.expander("Expert settings"):
         if account is not None and level is not None:
-            asked = budget.experts(level, record, account)
+            asked = budget.experts(level, record, account, info)
         seed = st.number_input("Seed", 0, 2**32 - 1, 7, key="train_seed", help="The same seed gives the same model.")
         settings = options.fields(info)
     choice = budget.Choice({"private": False} if options.offers_privacy(info) else {}, True)

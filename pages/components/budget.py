@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.core.errors import UserError
+from engine.generators.options import GeneratorInfo
 from engine.privacy.accounts import Account
 from engine.services.training import Outlook
 from engine.storage.records import DatasetRecord
@@ -34,7 +35,7 @@ def certainty(epsilon: float) -> str:
     return f"{share:.0f} %" if share < 99 else f"{share:.3f} %" if share < 99.9995 else "practically 100 %"
 
 
-_BET = "Someone to whom a patient's presence in these data is an even bet can become at most {} sure from this model. "
+_BET = "An even bet on whether a patient is in these data can become at most {} sure. "
 LEVELS = (
     Level("Strong", 1.0, _BET.format(certainty(1)) + "Common patterns survive; rare groups and combinations blur."),
     Level("Balanced", 3.0, _BET.format(certainty(3)) + "Most patterns survive; rare combinations blur."),
@@ -63,22 +64,23 @@ def level() -> Level:
     labels = [one.label for one in LEVELS]
     picked = st.radio(
         "Privacy", labels, index=1, key="privacy-level", captions=[one.meaning for one in LEVELS],
-        help="ε bounds what anyone can learn about one patient from everything that is released.",
+        help="ε bounds what anybody can learn about one patient from the model and all cohorts drawn from it.",
     )  # fmt: skip
     return LEVELS[labels.index(picked or labels[1])]
 
 
-def experts(chosen: Level, record: DatasetRecord, account: Account) -> tuple[float, float] | None:
+def experts(chosen: Level, record: DatasetRecord, account: Account, info: GeneratorInfo) -> tuple[float, float] | None:
     """Fields for epsilon, delta and the source's limit; returns epsilon and delta, None without formal privacy."""
     asked = None
     if chosen.epsilon is not None:
         epsilon = st.number_input(
-            "ε of this training", min_value=0.05, max_value=1000.0, value=chosen.epsilon, step=0.5,
+            "ε of this training", **_bounds(info, "epsilon"), value=chosen.epsilon, step=0.5,
             key=f"epsilon-{chosen.name}-{record.id}", help="Smaller protects more and blurs more.",
         )  # fmt: skip
-        proposed = studio().training.proposed_delta(record)
+        highest = _bounds(info, "delta")["max_value"]
+        proposed = min(studio().training.proposed_delta(record), highest or 1.0)
         delta = st.number_input(
-            "δ of this training", min_value=1e-10, max_value=0.1, value=proposed, step=proposed, format="%.1e",
+            "δ of this training", **_bounds(info, "delta"), value=proposed, step=proposed, format="%.1e",
             key=f"delta-{record.id}",
             help="Probability with which the bound of ε may fail. Keep it below one over the number of patients.",
         )  # fmt: skip
@@ -133,8 +135,19 @@ def statement(report: dict[str, Any] | None) -> str:
     return f"ε {report['epsilon']:.2f}, δ {report['delta']:g}"
 
 
+def _bounds(info: GeneratorInfo, name: str) -> dict[str, float | None]:
+    option = next(option for option in info.options if option.name == name)
+    low, high = (None if bound is None else float(bound) for bound in (option.minimum, option.maximum))
+    return {"min_value": low, "max_value": high}
+
+
 def _left(account: Account) -> str:
-    return "Nothing more fits." if account.remaining <= 0 else f"At most ε {account.remaining:g} more fits."
+    return (
+        "Nothing more fits."
+        if account.remaining <= 0
+        else f"At most ε {account.remaining:g} more fits"
+        + (": trainings together cost less than their sum." if account.spent > 0 else ".")
+    )
 
 
 def _refusal(epsilon: float, outlook: Outlook) -> str:
