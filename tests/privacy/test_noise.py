@@ -53,9 +53,7 @@ def test_the_chi_square_test_would_see_a_slightly_wrong_sigma(sigma: float) -> N
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_the_table_is_the_distribution_function_to_128_bits(sigma: float) -> None:
     table = _table(sigma)
-    thresholds = [
-        int(first) * 2**64 + int(second) for first, second in zip(table.first, table.second, strict=True)
-    ]
+    thresholds = [int(first) * 2**64 + int(second) for first, second in zip(table.first, table.second, strict=True)]
     assert thresholds == sorted(thresholds)
     # Symmetric: as likely above k as below -k.
     assert all(low + high == 2**128 for low, high in zip(thresholds, reversed(thresholds), strict=True))
@@ -85,9 +83,7 @@ def by_whole_words(first: int, second: int, sigma: float) -> int:
     """The value of a 128-bit word, by Python's integers."""
     table = _table(sigma)
     word = first * 2**64 + second
-    passed = sum(
-        int(high) * 2**64 + int(low) <= word for high, low in zip(table.first, table.second, strict=True)
-    )
+    passed = sum(int(high) * 2**64 + int(low) <= word for high, low in zip(table.first, table.second, strict=True))
     return table.lowest + passed
 
 
