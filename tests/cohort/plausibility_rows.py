@@ -125,8 +125,8 @@ CASES: dict[str, tuple[list[Row], list[Row]]] = {
         ],
     ),
     "pregnancy_in_infants": (
-        [{"pregnancy": True, "age_years": 4.9}],
-        [{"pregnancy": True, "age_years": 5}, {"pregnancy": False, "age_years": 0}],
+        [{"pregnancy": True, "age_years": 0.9}],
+        [{"pregnancy": True, "age_years": 1}, {"pregnancy": False, "age_years": 0}],
     ),
     "newborn_admission_age": (
         [{"admission_type": "NEWBORN", "age_years": 1.1}],
