@@ -33,13 +33,15 @@ SCHEMA = TableSchema(
 )
 
 
-def ward(first: int, patients: int, *, prefix: str = "P", key: bool = True) -> tuple[pd.DataFrame, TableSchema]:
+def ward(
+    first: int, patients: int, *, prefix: str = "P", key: bool = True, older: float = 0.0
+) -> tuple[pd.DataFrame, TableSchema]:
     """``patients`` patients from number ``first``; a patient's age and sex follow from the number."""
     numbers = np.arange(first, first + patients)
     frame = pd.DataFrame(
         {
             "patient": [f"{prefix}{number}" for number in numbers],
-            "age": 20 + numbers % 70 + numbers / 1e6,
+            "age": 20 + numbers % 70 + numbers / 1e6 + older,
             "sex": np.where(numbers % 2, "F", "M"),
         }
     )
@@ -301,7 +303,7 @@ def test_accountants_that_disagree_let_nothing_begin(books: Books, monkeypatch: 
 
 def test_uploads_that_share_a_patient_share_the_budget(books: Books) -> None:
     books.reserve("r1", 3.0)
-    assert books.enter("d2", 9_999, 100) == books.source
+    assert books.enter("d2", 9_999, 100, older=0.5) == books.source, "by the key, although no row is the same"
     account = books.ledger.account(books.source)
     assert account.members == ("d1.csv", "d2.csv")
     assert account.spent == pytest.approx(3.0, rel=1e-4)
@@ -313,10 +315,14 @@ def test_uploads_that_share_a_patient_share_the_budget(books: Books) -> None:
 
 def test_padding_and_number_formats_do_not_hide_a_patient(books: Books) -> None:
     first = books.enter("d2", 70_000, 10, prefix="00")
-    table, schema = ward(70_005, 10, prefix="")
+    table, schema = ward(70_005, 10, prefix="", older=0.5)
     table["patient"] = (table["patient"].astype(str) + ".0").astype("category")
     again = books.ledger.register(kind="dataset", reference="d3", name="n", table=table, schema=schema)
     assert (again.source, again.shared) == (first, 5)
+
+
+def test_other_patients_who_are_alike_are_other_patients(books: Books) -> None:
+    assert books.enter("d2", 0, 50, prefix="Q") != books.source
 
 
 def test_rows_tell_where_a_table_names_no_patients(books: Books) -> None:
