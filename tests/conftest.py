@@ -1,6 +1,7 @@
 """Fixtures that every part of the suite shares."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from hypothesis import HealthCheck, settings
 
 # One thread per process: the suite runs several processes side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A private fit keeps the secret of its noise in the workspace, which must not be the user's own.
+os.environ.setdefault("COHORT_STUDIO_WORKSPACE", tempfile.mkdtemp(prefix="cohort-studio-tests-"))
 
 # The machine may be busy with the rest of the suite: slowness is no failure. CI repeats the same examples every time.
 settings.register_profile(

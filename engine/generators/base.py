@@ -40,6 +40,8 @@ class FitReport:
     fit_wall_seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    privacy: dict[str, Any] = field(default_factory=dict)
+    """Of a private fit: events, identity, unit, neighbours, both accountants; empty without formal privacy."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -93,6 +95,13 @@ class Generator(ABC):
 
     def available(self, conditions: Mapping[str, Condition] | None = None) -> int | None:
         """How many rows ``sample`` can give under ``conditions``; None where there is no limit."""
+        return None
+
+    def support(self, conditions: Mapping[str, Condition]) -> float | None:
+        """About how many of the patients it learned from satisfy ``conditions``, as the model has it; None if unknown.
+
+        Post-processing of the model: it reads no patient.
+        """
         return None
 
     @abstractmethod

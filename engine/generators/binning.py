@@ -57,21 +57,50 @@ def make_bins(positions: np.ndarray, *, low: int, high: int, max_bins: int = MAX
         return Bins(one, np.array([high], dtype=np.int64), empty, empty, empty, np.zeros(0))
     unique, counts = np.unique(positions, return_counts=True)
     starts = _starts(counts, max(4, min(max_bins, len(positions) // ROWS_PER_BIN)))
-    last_seen = unique[np.append(starts[1:], len(unique)) - 1]
-    next_seen = unique[starts[1:]]
-    # A gap without rows belongs half to the bin below and half to the bin above.
-    last = np.append((last_seen[:-1] + next_seen - 1 + 1) // 2, high)
-    last[:-1] = np.clip(last[:-1], last_seen[:-1], next_seen - 1)
-    first = np.append(low, last[:-1] + 1)
+    first, last = _edges(starts, unique, unique, low=low, high=high)
     pieces = [_cells(unique[a:b], counts[a:b]) for a, b in zip(starts, np.append(starts[1:], len(unique)), strict=True)]
     return Bins(
-        first=first.astype(np.int64),
-        last=last.astype(np.int64),
+        first=first,
+        last=last,
         cell_bin=np.repeat(np.arange(len(starts)), [len(piece[0]) for piece in pieces]),
         cell_first=np.concatenate([piece[0] for piece in pieces]).astype(np.int64),
         cell_length=np.concatenate([piece[1] for piece in pieces]).astype(np.int64),
         cell_mass=np.concatenate([piece[2] for piece in pieces]).astype(np.float64),
     )
+
+
+def bins_of_cells(
+    first: np.ndarray, length: np.ndarray, mass: np.ndarray, *, low: int, high: int, max_bins: int
+) -> Bins:
+    """At most ``max_bins`` bins that cover [low, high], merged from cells that were counted beforehand.
+
+    Args:
+        first: int64 (n_cells,), lowest position of each cell, ascending.
+        length: int64 (n_cells,), positions in each cell.
+        mass: float64 (n_cells,), rows in each cell, not negative; cells without mass belong to their neighbours' bins.
+        low: lowest position of the grid.
+        high: highest position of the grid.
+        max_bins: the most bins to make.
+    """
+    kept = mass > 0
+    if not kept.any():
+        return make_bins(np.zeros(0, dtype=np.int64), low=low, high=high)
+    first, length, mass = first[kept], length[kept], mass[kept]
+    starts = _starts(mass, max(1, max_bins))
+    bin_first, bin_last = _edges(starts, first, first + length - 1, low=low, high=high)
+    sizes = np.diff(np.append(starts, len(first)))
+    return Bins(bin_first, bin_last, np.repeat(np.arange(len(starts)), sizes), first, length, mass.astype(np.float64))
+
+
+def _edges(
+    starts: np.ndarray, cell_first: np.ndarray, cell_last: np.ndarray, *, low: int, high: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last positions of bins that start at the given cells; a gap goes half to either neighbour."""
+    last_seen = cell_last[np.append(starts[1:], len(cell_last)) - 1]
+    next_seen = cell_first[starts[1:]]
+    last = np.append((last_seen[:-1] + next_seen) // 2, high)
+    last[:-1] = np.clip(last[:-1], last_seen[:-1], next_seen - 1)
+    return np.append(low, last[:-1] + 1).astype(np.int64), last.astype(np.int64)
 
 
 def _starts(counts: np.ndarray, max_bins: int) -> np.ndarray:

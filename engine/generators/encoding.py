@@ -18,10 +18,10 @@ from engine.generators.binning import MAX_BINS, Bins, make_bins
 from engine.generators.cells import Cells
 from engine.schema.table import Column, Kind, TableSchema
 
-_SECONDS_PER_DAY = 86_400
-_MAX_DECIMALS = 6
-_MOST_POSITIONS = 2.0**52
-_BOOLEANS = ("false", "true")
+SECONDS_PER_DAY = 86_400
+MOST_DECIMALS = 6
+MOST_POSITIONS = 2.0**52
+BOOLEANS = ("false", "true")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ColumnCode:
         if column.kind.is_ordered:
             code = cls._ordered(series, column, max_bins)
         else:
-            known = _BOOLEANS if column.kind is Kind.BOOLEAN else tuple(column.categories or ())
+            known = BOOLEANS if column.kind is Kind.BOOLEAN else tuple(column.categories or ())
             seen = sorted(set(as_text(series, column).dropna().astype(str)) - set(known))
             code = cls(column, np.zeros(len(known) + len(seen) + 1), categories=(*known, *seen))
             if column.kind is Kind.CATEGORICAL:
@@ -119,7 +119,7 @@ class ColumnCode:
             whole = positions if self.scale == 1 else np.rint(positions / self.scale).astype(np.int64)
             return pd.arrays.IntegerArray(np.where(missing, 0, whole), missing)
         if self.column.kind is Kind.DATE:
-            seconds = (positions * round(_SECONDS_PER_DAY / self.scale)).astype("datetime64[s]")
+            seconds = (positions * round(SECONDS_PER_DAY / self.scale)).astype("datetime64[s]")
             seconds[missing] = np.datetime64("NaT")
             return seconds
         # A float divided by a power of ten is the float that the decimal text reads as.
@@ -167,10 +167,7 @@ class Encoding:
         Raises:
             UserError: there are no rows or no features.
         """
-        if not schema.features:
-            raise UserError("the table has no feature to learn", remedy="Give at least one column the role feature.")
-        if not len(table):
-            raise UserError("the table has no rows to learn from", remedy="Choose a table with patients in it.")
+        check_learnable(table, schema)
         learned = [ColumnCode.learn(table[column.name], column, max_bins=max_bins) for column in schema.features]
         return cls(tuple(code for code, _ in learned)), np.column_stack([levels for _, levels in learned])
 
@@ -194,13 +191,25 @@ class Encoding:
         return names.index(self.schema[name].name)
 
 
+def check_learnable(table: pd.DataFrame, schema: TableSchema) -> None:
+    """Refuse what nothing can be learned from.
+
+    Raises:
+        UserError: there are no rows or no features.
+    """
+    if not schema.features:
+        raise UserError("the table has no feature to learn", remedy="Give at least one column the role feature.")
+    if not len(table):
+        raise UserError("the table has no rows to learn from", remedy="Choose a table with patients in it.")
+
+
 def _scale(numbers: np.ndarray, column: Column) -> float:
     """Grid positions per unit, few enough that floats tell all positions apart."""
     scale = _resolution(numbers, column)
     declared = [bound for bound in (column.minimum, column.maximum) if bound is not None and np.isfinite(bound)]
     reach = np.abs(np.array(declared if len(declared) == 2 else [*declared, *numbers, 0.0])).max()
     # Whole numbers are exact up to 2^53; decimals need a bit to spare.
-    most = 2 * _MOST_POSITIONS if column.kind is Kind.INTEGER else _MOST_POSITIONS
+    most = 2 * MOST_POSITIONS if column.kind is Kind.INTEGER else MOST_POSITIONS
     while reach * scale > most:
         scale /= 10
     return scale
@@ -211,10 +220,10 @@ def _resolution(numbers: np.ndarray, column: Column) -> float:
     if column.kind is Kind.INTEGER:
         return 1.0
     if column.kind is Kind.DATE:
-        return 1.0 if np.all(numbers % 1 == 0) else float(_SECONDS_PER_DAY)
+        return 1.0 if np.all(numbers % 1 == 0) else float(SECONDS_PER_DAY)
     if column.decimals is not None:
         return 10.0 ** max(0, column.decimals)
-    for decimals in range(_MAX_DECIMALS + 1):
+    for decimals in range(MOST_DECIMALS + 1):
         if np.all(np.round(numbers, decimals) == numbers):
             return 10.0**decimals
     spread = float(np.ptp(numbers)) or 1.0

@@ -65,7 +65,7 @@ def planted(rows: int, seed: int = 1) -> pd.DataFrame:
 
 def fitted(table: pd.DataFrame, schema: TableSchema, *, seed: int = 3, **options: Any) -> DPCGAN:
     made = DPCGAN()
-    made.fit(table, schema, seed=seed, options={"hidden_per_column": 12, **options}, progress=Silent())
+    made.fit(table, schema, seed=seed, options={"private": False, "hidden_per_column": 12, **options}, progress=Silent())
     return made
 
 
@@ -310,7 +310,7 @@ class CancelAt:
 
 def fit_with_checkpoint(folder: Path, progress: Any, *, seed: int = 4) -> DPCGAN:
     made = DPCGAN()
-    options = {"epochs": 5, "hidden_per_column": 8}
+    options = {"private": False, "epochs": 5, "hidden_per_column": 8}
     made.fit(planted(400), SCHEMA, seed=seed, options=options, progress=progress, checkpoint=folder)
     return made
 
@@ -355,17 +355,26 @@ def test_a_damaged_manifest_or_foreign_folder_is_refused(model: DPCGAN, tmp_path
         DPCGAN.load(tmp_path)
 
 
-def test_formal_privacy_is_refused_not_pretended(model: DPCGAN) -> None:
-    with pytest.raises(UserError, match="no formal privacy"):
-        fitted(planted(50), SCHEMA, private=True)
-    assert "no formal privacy" in model.privacy.lower()
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "not told whether"),
+        ({"private": True}, "epsilon"),
+        ({"private": True, "epsilon": 1}, "delta"),
+        ({"private": True, "delta": 1e-5}, "epsilon"),
+        ({"private": False, "epsilon": 1}, "private=False"),
+    ],
+)
+def test_nothing_of_privacy_is_assumed(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        DPCGAN().fit(planted(50), SCHEMA, seed=1, options=options, progress=Silent())
 
 
 def test_progress_carries_losses() -> None:
     told = CancelAt(99)
     recorder = Recorder()
-    DPCGAN().fit(planted(200), SCHEMA, seed=1, options={"epochs": 3}, progress=recorder)
-    DPCGAN().fit(planted(200), SCHEMA, seed=1, options={"epochs": 3}, progress=told)
+    DPCGAN().fit(planted(200), SCHEMA, seed=1, options={"private": False, "epochs": 3}, progress=recorder)
+    DPCGAN().fit(planted(200), SCHEMA, seed=1, options={"private": False, "epochs": 3}, progress=told)
     assert len(told.losses) == 3
     assert recorder.fractions == sorted(recorder.fractions)
 

@@ -61,3 +61,23 @@ def _state(header: dict, tensors: "dict[str, Tensor]") -> "State":
     from engine.generators.dp_cgan.training import State
 
     return State(tensors, **header["figures"])
+
+
+def write_tensors(folder: Path, step: int, tensors: "dict[str, Tensor]", fingerprint: str) -> None:
+    """Keep the ``tensors`` after ``step`` durably, in place of what was kept before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    header = {"step": str(step), "fingerprint": fingerprint}
+    whole = {name: value.contiguous() for name, value in tensors.items()}
+    write_atomically(folder / "state.safetensors", lambda temporary: save_file(whole, temporary, metadata=header))
+
+
+def read_tensors(folder: Path, fingerprint: str) -> "tuple[int, dict[str, Tensor]] | None":
+    """What :func:`write_tensors` kept for the same ``fingerprint``; None where there is nothing readable."""
+    try:
+        with safe_open(folder / "state.safetensors", framework="pt") as file:
+            header = file.metadata() or {}
+            if header.get("fingerprint") != fingerprint:
+                return None
+            return int(header["step"]), {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError):
+        return None

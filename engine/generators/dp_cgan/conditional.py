@@ -42,15 +42,15 @@ def draw_within(
     random: np.random.Generator,
 ) -> np.ndarray:
     """Levels (rows, columns), all inside ``limits`` (share of each level that is allowed, by network position)."""
-    chance = _chance(pool.levels, limits)
-    accepted = float(np.average(chance, weights=pool.weights))
-    if accepted * max(_FREE_ROWS, 3 * rows) >= rows and np.count_nonzero(chance) >= _ENOUGH:
+    allowed = chance(pool.levels, limits)
+    accepted = float(np.average(allowed, weights=pool.weights))
+    if accepted * max(_FREE_ROWS, 3 * rows) >= rows and np.count_nonzero(allowed) >= _ENOUGH:
         return _rejected(sampler, rows, limits, accepted, random)
     fixed = {index: int(np.flatnonzero(share)[0]) for index, share in limits.items() if np.count_nonzero(share) == 1}
     given = {index: np.full(rows, level) for index, level in fixed.items()}
     open_limits = {index: share for index, share in limits.items() if index not in fixed}
     if open_limits:
-        weight = chance * pool.weights
+        weight = allowed * pool.weights
         effective = weight.sum() ** 2 / max(float((weight**2).sum()), 1e-300)
         if effective >= _ENOUGH:
             chosen = systematic(weight, rows, random)
@@ -60,11 +60,12 @@ def draw_within(
     return sampler.draw(rows, random, given=given).levels
 
 
-def _chance(levels: np.ndarray, limits: Mapping[int, np.ndarray]) -> np.ndarray:
-    chance = np.ones(len(levels))
+def chance(levels: np.ndarray, limits: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Probability (rows,) with which each row's values lie inside ``limits``, given its levels."""
+    inside = np.ones(len(levels))
     for index, share in limits.items():
-        chance *= share[levels[:, index]]
-    return chance
+        inside *= share[levels[:, index]]
+    return inside
 
 
 def _rejected(
@@ -74,7 +75,7 @@ def _rejected(
     missing = rows
     while missing > 0:
         levels = sampler.draw(int(missing / accepted * 1.15) + 50, random).levels
-        good = levels[random.random(len(levels)) < _chance(levels, limits)][:missing]
+        good = levels[random.random(len(levels)) < chance(levels, limits)][:missing]
         kept.append(good)
         missing -= len(good)
     return np.concatenate(kept)

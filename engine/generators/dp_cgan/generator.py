@@ -1,14 +1,42 @@
-"""Cohort Studio's own generator: a masked autoregressive conditional network over encoded columns, calibrated.
+"""Cohort Studio's own generator: a masked autoregressive conditional network, with a critic where it is private.
 
-What happens in a fit: the columns are encoded as levels (:mod:`engine.generators.encoding`), columns that are coarser
-versions of others are found (:mod:`.structure`), the network learns each column from the ones before it and from a
-condition (:mod:`.network`, :mod:`.training`), its logits are shifted to the measured marginals and a pool of rows is
-drawn and raked (:mod:`.calibration`). Real rows are read by encoding and training only; everything after works on the
-model, which is where a differentially private training can take the place of this one.
+A fit in one paragraph. Without formal privacy, the columns are encoded as levels (:mod:`engine.generators.encoding`),
+columns that are coarser versions of others are found (:mod:`.structure`) and the network learns each column from the
+ones before it and from a condition (:mod:`.network`, :mod:`.training`). With a budget (ε, δ), the encoding and tables
+of pairs are *measured* (:mod:`engine.generators.private_encoding`, :mod:`.pairs`), a critic learns what tells the
+measured patients from generated ones (:mod:`.critic`), and the network learns from the rows that the critic's chains
+drew. In both cases its logits are shifted to the known marginals and a pool of rows is drawn and raked
+(:mod:`.calibration`).
+
+Why a private fit is (ε, δ)-differentially private
+--------------------------------------------------
+*Neighbours*: two tables that differ by one patient, added or removed, with all her rows. *Public*: column names,
+kinds and roles (a person confirmed them), bounds and decimals of the clinical catalogue, declared bounds, category
+lists that are marked public, the options and the seed. Everything else comes from measurements.
+
+1. Of each patient one row is kept, drawn by a keyed hash of her own name: she has at most one row, and no say in
+   others'.
+2. Every measurement is a histogram in which a patient is in at most one cell: L2 sensitivity 1, Gaussian noise
+   rounded to
+   whole numbers on whole counts, which is post-processing of the Gaussian mechanism (:mod:`engine.privacy.noise`).
+   They are: the number of patients, the decimals, orders of magnitude, the margins, and tables of pairs. What is
+   measured next depends on earlier *noisy* results only; adaptive composition of Gaussian mechanisms is exact in μ² =
+   Σ 1/σ² (Dong, Roth and Su 2022, corollary 3.3), and μ turns into (ε, δ) by Balle and Wang 2018, theorem 8.
+3. Category lists that are not public are found by a noisy threshold; a category of one patient alone passes with a
+   probability that is taken from δ (:mod:`engine.privacy.measurement` has the argument for both directions).
+4. The choice of the pairs reads coarse noisy tables only, so it needs no mechanism of its own.
+5. Everything else reads nothing but the above: the critic, its chains, the network with its early stopping (the
+   held-back rows are chain rows), the calibration, the pool, cohorts and their support. Optional private gradients
+   (``gradient_share``) read the rows again, as Poisson-sampled Gaussian mechanisms (:mod:`.gradients`).
+6. The noise is solved before the first measurement from (ε, δ) and the number of measurements; the events are written
+   down before each. Two accountants state what was spent and the larger figure is reported; nothing is clamped.
+
+What the guarantee does not cover: the hold-out and every figure computed on real rows outside the fit (evaluation, the
+count of supporting patients in the form); the time a fit takes; that the hash and the stream cipher behind the noise
+are as good as random; floating point in the private gradients; and the choice of options after looking at results,
+for which the ledger charges every run.
 """
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,38 +44,32 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 
 from engine.cohort.conditions import Condition
 from engine.core.errors import UserError
 from engine.core.progress import Part, Progress
 from engine.core.randomness import generator as random_generator
 from engine.generators.base import FitReport, Generator
-from engine.generators.dp_cgan.calibration import rake, shift_to_marginals, systematic
-from engine.generators.dp_cgan.conditional import Pool, draw_within
+from engine.generators.dp_cgan.calibration import rake, systematic
+from engine.generators.dp_cgan.conditional import chance, draw_within
+from engine.generators.dp_cgan.fitting import learn
 from engine.generators.dp_cgan.limits import Limit, make_limit
-from engine.generators.dp_cgan.network import Network, Shape
+from engine.generators.dp_cgan.material import PrivateFit, identity_of, of_measurements, of_rows, patient_numbers
 from engine.generators.dp_cgan.options import INFO
 from engine.generators.dp_cgan.persistence import Model, load_model, save_model
+from engine.generators.dp_cgan.refinement import refine
+from engine.generators.dp_cgan.reporting import fit_report, private_statement
 from engine.generators.dp_cgan.sampler import Sampler
-from engine.generators.dp_cgan.structure import column_order, find_nestings
-from engine.generators.dp_cgan.training import Recipe, split_rows, train
-from engine.generators.encoding import Encoding
 from engine.generators.options import resolve
 from engine.schema.table import TableSchema
 
-_MOST_HIDDEN = 960
-_SMOOTHING = 0.5
-_POOL_ROWS = 20_000
-_POOL_ROWS_WIDE = 10_000
-_WIDE = 50
 _RAKED_ROWS = 50_000
 """Up to this many rows a request is raked; beyond, its own noise is below what raking would take away."""
 _OVERSAMPLING = 3
 
 
 class DPCGAN(Generator):
-    """The conditional generator of this product, in its first version without formal privacy."""
+    """The conditional generator of this product: private by budget, obedient by construction."""
 
     name = INFO.name
     label = INFO.label
@@ -68,79 +90,62 @@ class DPCGAN(Generator):
         progress: Progress,
         checkpoint: Path | None = None,
     ) -> FitReport:
-        """Learn ``table``; see :class:`engine.generators.base.Generator`."""
-        chosen = resolve(options, INFO.options, generator=self.name)
-        if chosen["private"]:
-            raise UserError(
-                "this release of dp_cgan has no formal privacy yet, so private=True cannot be honoured",
-                remedy="Train with private=False and treat model and cohorts as confidential.",
-            )
+        """Learn ``table``; see :class:`engine.generators.base.Generator`.
+
+        ``private`` must be given; with True, so must ``epsilon`` and ``delta``.
+        """
+        chosen = _resolved(options)
         wall, cpu = time.monotonic(), time.process_time()
-        encoding, levels = Encoding.learn(table, schema)
-        sizes = encoding.sizes
-        nestings = find_nestings(levels, sizes)
-        order = column_order(sizes, nestings)
-        shape = Shape(
-            tuple(sizes[column] for column in order),
-            tuple(encoding.columns[column].bins is not None for column in order),
-            max(4, min(chosen["hidden_per_column"], _MOST_HIDDEN // len(order))),
-        )
-        key = schema.patient_key
-        patients = pd.factorize(table[key], use_na_sentinel=False)[0] if key else np.arange(len(table))
-        learned, held = split_rows(patients, seed)
-        recipe = Recipe.suited(
-            rows=len(learned), levels=sum(sizes), epochs=chosen["epochs"], batch=chosen["batch_size"]
-        )
-        shares = [_smoothed(encoding.columns[column].counts) for column in order]
-        rows = torch.from_numpy(levels[:, order].astype(np.int64))
-        random = torch.Generator().manual_seed(int(random_generator(seed, "weights").integers(2**62)))
-        network = Network.initial(shape, marginals=[torch.from_numpy(share).float() for share in shares], random=random)
-        progress.update(0.01, f"Learning {len(table):,} rows of {len(order)} columns")
-        network, state = train(
-            network, rows[learned], rows[held], recipe=recipe, seed=seed, progress=Part(progress, 0.01, 0.93),
-            checkpoint=checkpoint, fingerprint=_fingerprint(levels, patients, encoding, chosen, seed),
+        private, real = None, None
+        if chosen["private"]:
+            private = PrivateFit.begin(table, schema, seed=seed, options=chosen, folder=checkpoint)
+            progress.update(0.0, "Measuring privately")
+            rows = private.one_row_each(table, schema)
+            material, real = of_measurements(rows, schema, private, seed=seed, progress=Part(progress, 0.01, 0.4))
+        else:
+            material = of_rows(table, schema)
+        learned = learn(
+            material, chosen, seed=seed, private=private, real=real, checkpoint=checkpoint,
+            progress=Part(progress, 0.4 if private else 0.01, 0.99),
         )  # fmt: skip
-        progress.update(0.94, "Calibrating")
-        counts = [encoding.columns[column].counts for column in order]
-        placed = tuple(nesting.placed(order) for nesting in nestings)
-        sampler = Sampler(shape, _without_unseen(network, counts), seen=[part > 0 for part in counts], nestings=placed)
-        random_rows = random_generator(seed, "pool")
-        pool_rows = _POOL_ROWS if len(order) <= _WIDE else _POOL_ROWS_WIDE
-        shift_to_marginals(sampler, [part / part.sum() for part in counts], rows=pool_rows // 2, random=random_rows)
-        drawn = sampler.draw(pool_rows, random_rows).levels
-        pool = Pool(drawn, rake(drawn, [part / part.sum() for part in counts]))
-        report = FitReport(
-            generator=self.name, rows=len(table), patients=len(np.unique(patients)), columns=len(order), seed=seed,
-            fit_cpu_seconds=time.process_time() - cpu, fit_wall_seconds=time.monotonic() - wall,
-            history=state.history, notes=_notes(state.best_epoch, len(held), pool, placed, encoding, order),
+        report = fit_report(
+            learned, private_statement(private) if private else {}, generator=self.name, seed=seed,
+            cpu_seconds=time.process_time() - cpu, wall_seconds=time.monotonic() - wall,
+            size=None if private else (len(table), int(patient_numbers(table, schema).max()) + 1),
         )  # fmt: skip
-        weights = _without_unseen(network, counts) | {"bias_3": sampler.output_bias}
-        self._use(Model(encoding, tuple(order), shape, weights, placed, pool, report))
+        self._use(learned.model(report))
         progress.update(1.0, "Trained")
         return report
+
+    def privacy_identity(
+        self, table: pd.DataFrame, schema: TableSchema, *, seed: int, options: Mapping[str, Any]
+    ) -> str:
+        """What names the release that a private fit would make: equal inputs give the same one, which costs once."""
+        return identity_of(table, schema, seed=seed, options=_resolved(options))
 
     def sample(self, rows: int, *, seed: int, conditions: Mapping[str, Condition] | None = None) -> pd.DataFrame:
         """Draw rows; see :class:`engine.generators.base.Generator`."""
         model, sampler = self._fitted()
-        limits = {
-            model.encoding.position(name): make_limit(model.encoding.columns[model.encoding.position(name)], condition)
-            for name, condition in (conditions or {}).items()
-        }
+        limits = self._limits(conditions or {})
         random = random_generator(seed, "sample")
         if rows <= 0:
             levels = model.pool.levels[:0]
         elif limits:
-            places = {column: place for place, column in enumerate(model.order)}
-            shares = {places[column]: limit.share for column, limit in limits.items()}
+            shares = {model.place(column): limit.share for column, limit in limits.items()}
             levels = draw_within(sampler, model.pool, rows, shares, random)
+            levels = refine(model, levels, shares, seed=seed)
         elif rows <= _RAKED_ROWS:
             levels = sampler.draw(_OVERSAMPLING * rows, random).levels
-            counts = [model.encoding.columns[column].counts for column in model.order]
-            weights = rake(levels, [part / part.sum() for part in counts])
-            levels = levels[systematic(weights, rows, random)]
+            levels = levels[systematic(rake(levels, model.shares), rows, random)]
         else:
             levels = sampler.draw(rows, random).levels
         return self._decode(levels, limits, random)
+
+    def support(self, conditions: Mapping[str, Condition]) -> float:
+        """Patients behind ``conditions`` as the model has it; see :class:`engine.generators.base.Generator`."""
+        model, _ = self._fitted()
+        shares = {model.place(column): limit.share for column, limit in self._limits(conditions).items()}
+        return model.patients * float(np.average(chance(model.pool.levels, shares), weights=model.pool.weights))
 
     def save(self, folder: Path) -> None:
         """Write the model into ``folder``."""
@@ -154,9 +159,9 @@ class DPCGAN(Generator):
         return generator
 
     def _use(self, model: Model) -> None:
-        counts = [model.encoding.columns[column].counts for column in model.order]
         self.schema = model.encoding.schema
-        self._sampler = Sampler(model.shape, model.weights, seen=[part > 0 for part in counts], nestings=model.nestings)
+        seen = [share > 0 for share in model.shares]
+        self._sampler = Sampler(model.shape, model.weights, seen=seen, nestings=model.nestings)
         self._model = model
 
     def _fitted(self) -> tuple[Model, Sampler]:
@@ -164,50 +169,32 @@ class DPCGAN(Generator):
             raise UserError("the generator has not been trained", remedy="Train it or load a trained model first.")
         return self._model, self._sampler
 
+    def _limits(self, conditions: Mapping[str, Condition]) -> dict[int, Limit]:
+        """The limit on each conditioned column, by its position in the encoding."""
+        encoding = self._fitted()[0].encoding
+        positions = {name: encoding.position(name) for name in conditions}
+        return {
+            position: make_limit(encoding.columns[position], conditions[name]) for name, position in positions.items()
+        }
+
     def _decode(self, levels: np.ndarray, limits: Mapping[int, Limit], random: np.random.Generator) -> pd.DataFrame:
         model = self._fitted()[0]
-        places = {column: place for place, column in enumerate(model.order)}
         values = {}
         for index, code in enumerate(model.encoding.columns):
             cells = limits[index].cells if index in limits else code.cells()
             values[code.column.name] = code.decode(
-                levels[:, places[index]].astype(np.int64), cells=cells, random=random
+                levels[:, model.place(index)].astype(np.int64), cells=cells, random=random
             )
         return pd.DataFrame(values, index=pd.RangeIndex(len(levels)))
 
 
-def _smoothed(counts: np.ndarray) -> np.ndarray:
-    """Shares of the levels, every level possible."""
-    return (counts + _SMOOTHING) / (counts.sum() + _SMOOTHING * len(counts))
-
-
-def _without_unseen(network: Network, counts: list[np.ndarray]) -> dict[str, torch.Tensor]:
-    """Folded weights in which a level that no row had says nothing, rather than what it was initialised with."""
-    weights = network.folded()
-    unseen = torch.from_numpy(np.concatenate([part <= 0 for part in counts]))
-    for name in ("embed", "condition"):
-        weights[name][unseen] = 0.0
-    return weights
-
-
-def _fingerprint(
-    levels: np.ndarray, patients: np.ndarray, encoding: Encoding, options: Mapping[str, Any], seed: int
-) -> str:
-    """Names the inputs of a fit; a checkpoint of other inputs is not continued."""
-    digest = hashlib.sha256(np.ascontiguousarray(levels).tobytes())
-    digest.update(np.ascontiguousarray(patients).tobytes())
-    about = {"columns": [code.as_json() for code in encoding.columns], "options": dict(options), "seed": seed}
-    digest.update(json.dumps(about, sort_keys=True, default=str).encode())
-    digest.update(torch.__version__.encode())
-    return digest.hexdigest()
-
-
-def _notes(best_epoch: int, held: int, pool: Pool, nestings: tuple, encoding: Encoding, order: list[int]) -> list[str]:
-    names = [encoding.columns[column].column.name for column in order]
-    notes = ["No formal privacy: the model learned from the patients without a bound on what it remembers of one."]
-    if held:
-        notes.append(f"Weights of epoch {best_epoch}, the best on {held:,} rows of patients held back.")
-    effective = pool.weights.sum() ** 2 / (pool.weights**2).sum() / len(pool.weights)
-    notes.append(f"Raking to the columns' distributions keeps {effective:.0%} of the rows' effective number.")
-    notes += [f"{names[part.coarse]} follows from {names[part.fine]} and is kept consistent." for part in nestings]
-    return notes
+def _resolved(options: Mapping[str, Any]) -> dict[str, Any]:
+    chosen = resolve(options, INFO.options, generator=INFO.name)
+    if chosen["private"] is None:
+        raise UserError(
+            f"{INFO.name} is not told whether to be private",
+            remedy="Give private=True with epsilon and delta, or private=False.",
+        )
+    if not chosen["private"] and (chosen["epsilon"] is not None or chosen["delta"] is not None):
+        raise UserError("epsilon and delta are given to a fit with private=False", remedy="Give private=True.")
+    return chosen

@@ -87,8 +87,8 @@ class Network:
         self.weights = dict(weights)
         unit = torch.arange(shape.columns).repeat_interleave(shape.width)
         self._block = shape.blocks
-        self._embed_mask = (self._block[:, None] < unit[None, :]).float()
-        self._residual_mask = (unit[:, None] <= unit[None, :]).float()
+        self.embed_mask = (self._block[:, None] < unit[None, :]).float()
+        self.residual_mask = (unit[:, None] <= unit[None, :]).float()
 
     @classmethod
     def initial(cls, shape: Shape, *, marginals: Sequence[Tensor], random: torch.Generator) -> "Network":
@@ -126,9 +126,9 @@ class Network:
         w = self.weights
         inputs = self.shape.inputs(levels)
         named = inputs * given.float()[:, self._block]
-        first = torch.addmm(w["bias_1"], inputs, w["embed"] * self._embed_mask) + named @ w["condition"]
+        first = torch.addmm(w["bias_1"], inputs, w["embed"] * self.embed_mask) + named @ w["condition"]
         first = _drop(functional.relu(first), dropout, random)
-        second = torch.addmm(w["bias_2"], first, w["residual"] * self._residual_mask)
+        second = torch.addmm(w["bias_2"], first, w["residual"] * self.residual_mask)
         second = first + _drop(functional.relu(second), dropout, random)
         own = second.split(self.shape.width, dim=1)
         readers = w["output"].split(self.shape.levels, dim=1)
@@ -145,7 +145,7 @@ class Network:
     def folded(self) -> dict[str, Tensor]:
         """The weights as sampling reads them: masks applied, ``embed`` and ``condition`` rows indexed by level."""
         w = {name: value.detach() for name, value in self.weights.items()}
-        embed, condition = w["embed"] * self._embed_mask, w["condition"]
+        embed, condition = w["embed"] * self.embed_mask, w["condition"]
         folded: dict[str, list[Tensor]] = {"embed": [], "condition": []}
         for start, size, ordered in zip(self.shape.offsets, self.shape.levels, self.shape.ordered, strict=True):
             for name, weight in (("embed", embed), ("condition", condition)):
@@ -154,7 +154,7 @@ class Network:
                     block[:-1] = block[:-1].cumsum(0) * _DEGREE
                 folded[name].append(block)
         joined = {name: torch.cat(blocks) for name, blocks in folded.items()}
-        return w | joined | {"residual": w["residual"] * self._residual_mask}
+        return w | joined | {"residual": w["residual"] * self.residual_mask}
 
 
 def _drop(units: Tensor, share: float, random: torch.Generator) -> Tensor:

@@ -19,13 +19,16 @@ from engine.core.errors import DataError
 from engine.core.workspace import read_json, write_atomically
 from engine.generators.base import FitReport
 from engine.generators.dp_cgan.conditional import Pool
+from engine.generators.dp_cgan.critic import Critic
 from engine.generators.dp_cgan.network import Shape
 from engine.generators.dp_cgan.structure import Nesting
 from engine.generators.encoding import ColumnCode, Encoding
 
 NAME = "dp_cgan"
-VERSION = 1
+VERSION = 2
 """Of the folder's layout."""
+_READ = (1, 2)
+"""Version 1 has neither a critic nor the number of patients beside its report."""
 _MANIFEST = "manifest.json"
 _WEIGHTS = "weights.safetensors"
 
@@ -42,6 +45,8 @@ class Model:
         nestings: by place in the network.
         pool: freely drawn rows.
         report: of the fit.
+        patients: how many were learned from; of a private fit, noisy.
+        critic: of a private fit, by column of the encoding.
     """
 
     encoding: Encoding
@@ -51,6 +56,18 @@ class Model:
     nestings: tuple[Nesting, ...]
     pool: Pool
     report: FitReport
+    patients: float
+    critic: Critic | None = None
+
+    def place(self, column: int) -> int:
+        """Place in the network of the column at index ``column`` of the encoding."""
+        return self.order.index(column)
+
+    @property
+    def shares(self) -> list[np.ndarray]:
+        """Share of each level, by place in the network."""
+        counts = [self.encoding.columns[column].counts for column in self.order]
+        return [part / part.sum() for part in counts]
 
 
 def save_model(model: Model, folder: Path) -> None:
@@ -61,18 +78,25 @@ def save_model(model: Model, folder: Path) -> None:
     tensors["pool.weights"] = torch.from_numpy(model.pool.weights)
     for number, nesting in enumerate(model.nestings):
         tensors[f"nesting.{number}"] = torch.from_numpy(nesting.allowed.astype(np.uint8))
+    pairs: list[list[int]] = []
+    if model.critic is not None:
+        pairs = [list(pair) for pair in model.critic.pairs]
+        tensors["critic.bias"] = model.critic.bias
+        tensors["critic.pairs"] = model.critic.packed()
     # A model that is being replaced must not be read half old, half new.
     (folder / _MANIFEST).unlink(missing_ok=True)
     write_atomically(folder / _WEIGHTS, lambda temporary: save_file(tensors, temporary))
     manifest = {
         "generator": NAME,
         "version": VERSION,
-        "privacy": "none",
+        "privacy": model.report.privacy or "none",
+        "patients": model.patients,
         "seed": model.report.seed,
         "packages": {package: version(package) for package in ("torch", "numpy", "pandas", "safetensors")},
         "shape": asdict(model.shape),
         "order": list(model.order),
         "nestings": [{"coarse": nesting.coarse, "fine": nesting.fine} for nesting in model.nestings],
+        "critic": pairs,
         "report": model.report.as_dict(),
         "schema": model.encoding.schema.model_dump(mode="json"),
         "encoding": [code.as_json() for code in model.encoding.columns],
@@ -93,8 +117,14 @@ def load_model(folder: Path) -> Model:
         with safe_open(folder / _WEIGHTS, framework="pt") as file:
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         shape = manifest["shape"]
+        encoding = Encoding(tuple(ColumnCode.from_json(value) for value in manifest["encoding"]))
+        report = FitReport(**manifest["report"])
+        critic = None
+        if manifest.get("critic"):
+            pairs = [(a, b) for a, b in manifest["critic"]]
+            critic = Critic.unpacked(encoding.sizes, tensors["critic.bias"], tensors["critic.pairs"], pairs)
         return Model(
-            encoding=Encoding(tuple(ColumnCode.from_json(value) for value in manifest["encoding"])),
+            encoding=encoding,
             order=tuple(manifest["order"]),
             shape=Shape(tuple(shape["levels"]), tuple(shape["ordered"]), shape["width"]),
             weights={
@@ -105,7 +135,9 @@ def load_model(folder: Path) -> Model:
                 for number, entry in enumerate(manifest["nestings"])
             ),
             pool=Pool(tensors["pool.levels"].numpy(), tensors["pool.weights"].numpy()),
-            report=FitReport(**manifest["report"]),
+            report=report,
+            patients=float(manifest.get("patients", report.patients)),
+            critic=critic,
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(
@@ -123,9 +155,10 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise DataError("the model's manifest cannot be read", where=where, remedy="Train the model again.") from error
     if not isinstance(manifest, dict) or manifest.get("generator") != NAME:
         raise DataError(f"the folder holds no model of {NAME}", where=where, remedy="Load it with its own generator.")
-    if manifest.get("version") != VERSION:
+    if manifest.get("version") not in _READ:
         raise DataError(
-            f"the model was written in version {manifest.get('version')!r} of the format, this program reads {VERSION}",
+            f"the model was written in version {manifest.get('version')!r} of the format, "
+            f"this program reads up to {VERSION}",
             where=where,
             remedy="Train the model again, or use the version that wrote it.",
         )

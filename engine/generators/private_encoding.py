@@ -1,0 +1,192 @@
+"""The encoding of a table under differential privacy: measured, not read from rows.
+
+Public are the column names, kinds and roles that a person confirmed, bounds and decimals of the clinical catalogue,
+bounds that were declared, and category lists that are marked public. Everything else is measured, in three rounds of
+histograms in which a patient is in one cell each (:mod:`engine.privacy.measurement`): how many patients there are and
+with how many decimals a column is recorded; which orders of magnitude its numbers have (years, for dates), from which
+a grid follows; and how the patients lie on the grid, which gives bins, marginal distribution, missingness and the
+place inside a bin at once. Categories that are not public are discovered by a noisy threshold; rows of the others
+count for nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.cohort.conditions import as_text
+from engine.generators.binning import bins_of_cells
+from engine.generators.encoding import BOOLEANS, ColumnCode, Encoding
+from engine.generators.private_grid import Grid, measure_grids
+from engine.privacy.estimation import above_noise, on_simplex
+from engine.privacy.measurement import Histogram, Measurer
+from engine.schema.table import Column, Kind, TableSchema
+
+SUPPRESSED = -1
+"""Level of a value that the encoding has no level for; it is in no cell of any histogram."""
+_DISCOVERY = 2.0
+"""A column with unknown categories gets this times the μ² of others: its threshold costs whole categories."""
+
+
+@dataclass(frozen=True)
+class PrivateEncoding:
+    """An encoding that was measured.
+
+    Attributes:
+        encoding: with noisy counts; nothing in it was read from rows but through a measurement.
+        levels: int32 (patients, columns); :data:`SUPPRESSED` where a value has no level. These are real rows.
+        patients: noisy number of patients, at least 1.
+        margin_noise: standard deviation of the noise of each column's counts, in patients.
+    """
+
+    encoding: Encoding
+    levels: np.ndarray
+    patients: float
+    margin_noise: tuple[float, ...]
+
+
+def learn_privately(
+    table: pd.DataFrame,
+    schema: TableSchema,
+    *,
+    measurer: Measurer,
+    shape_square: float,
+    margin_square: float,
+    threshold_delta: float,
+    cells: Callable[[float], int],
+    bins: Callable[[float], int],
+) -> PrivateEncoding:
+    """The encoding of ``table`` (conformed, one row per patient).
+
+    Args:
+        table: the rows.
+        schema: its schema; what is not public in it is not used.
+        measurer: takes the measurements.
+        shape_square: μ² of the first two rounds together.
+        margin_square: μ² of the third round.
+        threshold_delta: for discovered categories, all columns together.
+        cells: most cells of an ordered column's histogram, from the noisy number of patients.
+        bins: most bins of an ordered column, from the same.
+    """
+    columns = [public_part(column) for column in schema.features]
+    patients, grids = measure_grids(table, columns, measurer=measurer, square=shape_square, cells=cells)
+    unknown = sum(_is_unknown(column) for column in columns)
+    drafts: list[_Ordered | _Listed | _Discovered] = [
+        _Ordered(column, grids[column.name], bins(patients))
+        if column.name in grids
+        else _Discovered.of(table[column.name], column, threshold_delta / unknown)
+        if _is_unknown(column)
+        else _Listed.of(table[column.name], column)
+        for column in columns
+    ]
+    weights = [_DISCOVERY if isinstance(draft, _Discovered) else 1.0 for draft in drafts]
+    noises = [float((sum(weights) / (margin_square * weight)) ** 0.5) for weight in weights]
+    measured = measurer.measure([draft.histogram(noise) for draft, noise in zip(drafts, noises, strict=True)])
+    codes = [
+        draft.code(counts.astype(np.float64), noise, patients)
+        for draft, counts, noise in zip(drafts, measured, noises, strict=True)
+    ]
+    levels = np.column_stack([_levels(table[code.column.name], code) for code in codes])
+    return PrivateEncoding(Encoding(tuple(codes)), levels, patients, tuple(noises))
+
+
+def public_part(column: Column) -> Column:
+    """``column`` without bounds and categories that were read from rows, and without what follows from them."""
+    changes: dict[str, object] = {}
+    if not column.bounds_are_public:
+        changes |= {"minimum": None, "maximum": None}
+    if not column.categories_are_public:
+        changes["categories"] = None
+    return column.model_copy(update=changes)
+
+
+def _is_unknown(column: Column) -> bool:
+    return column.kind is Kind.CATEGORICAL and column.categories is None
+
+
+def _levels(series: pd.Series, code: ColumnCode) -> np.ndarray:
+    levels = code.encode(series)
+    if code.column.kind is Kind.CATEGORICAL:
+        levels[(levels == code.missing) & series.notna().to_numpy()] = SUPPRESSED
+    return levels
+
+
+@dataclass(frozen=True)
+class _Ordered:
+    """Numbers and dates on a measured grid."""
+
+    column: Column
+    grid: Grid
+    most_bins: int
+
+    def histogram(self, noise: float) -> Histogram:
+        return Histogram(("margin", self.column.name), self.grid.cells, len(self.grid.first) + 1, noise)
+
+    def code(self, counts: np.ndarray, noise: float, patients: float) -> ColumnCode:
+        missing = above_noise(counts[-1], noise)
+        grid, counts = self.grid.trimmed(counts[:-1], noise)
+        mass = on_simplex(counts, max(patients - missing, 1.0))
+        low, high = int(grid.first[0]), int(grid.last[-1])
+        bins = bins_of_cells(grid.first, grid.last - grid.first + 1, mass, low=low, high=high, max_bins=self.most_bins)
+        inside = np.bincount(bins.cell_bin, weights=bins.cell_mass, minlength=len(bins))
+        return ColumnCode(grid.released(), np.append(inside, missing), scale=grid.scale, bins=bins)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """Categories that are public, and booleans."""
+
+    column: Column
+    categories: tuple[str, ...]
+    cells: Callable[[], np.ndarray]
+
+    @classmethod
+    def of(cls, series: pd.Series, column: Column) -> "_Listed":
+        known = BOOLEANS if column.kind is Kind.BOOLEAN else tuple(column.categories or ())
+        return cls(column, known, lambda: _places(series, column, known))
+
+    def histogram(self, noise: float) -> Histogram:
+        return Histogram(("margin", self.column.name), self.cells, len(self.categories) + 1, noise)
+
+    def code(self, counts: np.ndarray, noise: float, patients: float) -> ColumnCode:
+        missing = above_noise(counts[-1], noise)
+        present = on_simplex(counts[:-1], max(patients - missing, 1.0))
+        return ColumnCode(self.column, np.append(present, missing), self.categories)
+
+
+@dataclass(frozen=True)
+class _Discovered:
+    """Categories of which nobody may know that they occur, unless enough patients have them."""
+
+    column: Column
+    seen: tuple[str, ...]
+    cells: Callable[[], np.ndarray]
+    threshold_delta: float
+
+    @classmethod
+    def of(cls, series: pd.Series, column: Column, threshold_delta: float) -> "_Discovered":
+        seen = tuple(sorted(set(as_text(series, column).dropna().astype(str))))
+        return cls(column, seen, lambda: _places(series, column, seen), threshold_delta)
+
+    def histogram(self, noise: float) -> Histogram:
+        return Histogram(
+            ("margin", self.column.name), self.cells, len(self.seen) + 1, noise, self.threshold_delta, always=1
+        )
+
+    def code(self, counts: np.ndarray, noise: float, patients: float) -> ColumnCode:
+        kept = np.flatnonzero(counts[:-1] > 0)
+        missing = above_noise(counts[-1], noise)
+        found = tuple(self.seen[index] for index in kept)
+        column = self.column.model_copy(update={"categories": found, "categories_are_public": True})
+        if not found:
+            missing = max(missing, 1.0)  # a column of which nothing can be told is missing throughout
+        return ColumnCode(column, np.append(counts[kept], missing), found)
+
+
+def _places(series: pd.Series, column: Column, categories: Sequence[str]) -> np.ndarray:
+    """Index of each row's category, the one after the last where it is missing, suppressed where it is not listed."""
+    text = as_text(series, column)
+    # Codes of values that are not listed are -1, as those of missing ones.
+    codes = np.asarray(pd.Categorical(text.astype(object), categories=list(categories)).codes, dtype=np.int64)
+    return np.where(text.isna(), len(categories), np.where(codes < 0, SUPPRESSED, codes))
