@@ -1,4 +1,4 @@
-"""The private encoding: it finds what many patients share, shows nothing that few have, and reads rows by counts only."""
+"""The private encoding finds what many patients share, shows nothing that few have, and reads rows by counts only."""
 
 import json
 import math
@@ -133,7 +133,7 @@ PLANTED = ("987654321", "-987654320", "RARE", "123457", "1812", "STRANGER")
 
 
 def with_planted(patients: int, rows: int = 1_500) -> tuple[pd.DataFrame, TableSchema]:
-    """A table in which ``patients`` patients have a category, a minimum, a maximum and decimals that nobody else has."""
+    """A table in which ``patients`` patients have a category, extremes and decimals that nobody else has."""
     table, schema = simulated(rows)
     frame = table.astype({"group": object}).assign(
         public=np.random.default_rng(1).choice(["yes", "no"], rows).astype(object)

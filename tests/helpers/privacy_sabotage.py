@@ -23,6 +23,13 @@ class Quiet(NoiseStream):
         return super().rounded_gaussian(count, *purpose, sigma=self.share * sigma)
 
 
+@dataclass
+class HalfQuiet(Quiet):
+    """Counts get half the noise that was claimed."""
+
+    share: float = 0.5
+
+
 class Silent(NoiseStream):
     """Counts get no noise at all."""
 
