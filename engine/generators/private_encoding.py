@@ -18,7 +18,7 @@ import pandas as pd
 from engine.cohort.conditions import as_text
 from engine.generators.binning import bins_of_cells
 from engine.generators.encoding import BOOLEANS, ColumnCode, Encoding
-from engine.generators.private_grid import Grid, measure_grids
+from engine.generators.private_grid import Grid, Patients, measure_grids
 from engine.privacy.estimation import above_noise, on_simplex
 from engine.privacy.measurement import Histogram, Measurer
 from engine.schema.table import Column, Kind, TableSchema
@@ -73,7 +73,7 @@ def learn_privately(
     patients, grids = measure_grids(table, columns, measurer=measurer, square=shape_square, cells=cells)
     unknown = sum(_is_unknown(column) for column in columns)
     drafts: list[_Ordered | _Listed | _Discovered] = [
-        _Ordered(column, grids[column.name], bins(patients))
+        _Ordered(column, grids[column.name], bins(patients.number))
         if column.name in grids
         else _Discovered.of(table[column.name], column, threshold_delta / unknown)
         if _is_unknown(column)
@@ -88,7 +88,7 @@ def learn_privately(
         for draft, counts, noise in zip(drafts, measured, noises, strict=True)
     ]
     levels = np.column_stack([_levels(table[code.column.name], code) for code in codes])
-    return PrivateEncoding(Encoding(tuple(codes)), levels, patients, tuple(noises))
+    return PrivateEncoding(Encoding(tuple(codes)), levels, patients.number, tuple(noises))
 
 
 def public_part(column: Column) -> Column:
@@ -123,10 +123,10 @@ class _Ordered:
     def histogram(self, noise: float) -> Histogram:
         return Histogram(("margin", self.column.name), self.grid.cells, len(self.grid.first) + 1, noise)
 
-    def code(self, counts: np.ndarray, noise: float, patients: float) -> ColumnCode:
-        missing = above_noise(counts[-1], noise)
+    def code(self, counts: np.ndarray, noise: float, patients: Patients) -> ColumnCode:
+        present, missing = _recorded(counts, noise, patients)
         grid, counts = self.grid.trimmed(counts[:-1], noise)
-        mass = on_simplex(counts, max(patients - missing, 1.0))
+        mass = on_simplex(counts, present)
         low, high = int(grid.first[0]), int(grid.last[-1])
         bins = bins_of_cells(grid.first, grid.last - grid.first + 1, mass, low=low, high=high, max_bins=self.most_bins)
         inside = np.bincount(bins.cell_bin, weights=bins.cell_mass, minlength=len(bins))
@@ -149,10 +149,9 @@ class _Listed:
     def histogram(self, noise: float) -> Histogram:
         return Histogram(("margin", self.column.name), self.cells, len(self.categories) + 1, noise)
 
-    def code(self, counts: np.ndarray, noise: float, patients: float) -> ColumnCode:
-        missing = above_noise(counts[-1], noise)
-        present = on_simplex(counts[:-1], max(patients - missing, 1.0))
-        return ColumnCode(self.column, np.append(present, missing), self.categories)
+    def code(self, counts: np.ndarray, noise: float, patients: Patients) -> ColumnCode:
+        present, missing = _recorded(counts, noise, patients)
+        return ColumnCode(self.column, np.append(on_simplex(counts[:-1], present), missing), self.categories)
 
 
 @dataclass(frozen=True)
@@ -174,7 +173,7 @@ class _Discovered:
             ("margin", self.column.name), self.cells, len(self.seen) + 1, noise, self.threshold_delta, always=1
         )
 
-    def code(self, counts: np.ndarray, noise: float, patients: float) -> ColumnCode:
+    def code(self, counts: np.ndarray, noise: float, patients: Patients) -> ColumnCode:
         kept = np.flatnonzero(counts[:-1] > 0)
         missing = above_noise(counts[-1], noise)
         found = tuple(self.seen[index] for index in kept)
@@ -182,6 +181,15 @@ class _Discovered:
         if not found:
             missing = max(missing, 1.0)  # a column of which nothing can be told is missing throughout
         return ColumnCode(column, np.append(counts[kept], missing), found)
+
+
+def _recorded(counts: np.ndarray, noise: float, patients: Patients) -> tuple[float, float]:
+    """How many patients have a value and how many have none (the last cell), each 0 where noise alone explains it."""
+    missing = above_noise(counts[-1], noise)
+    if not missing:
+        return patients.number, 0.0
+    present = above_noise(patients.number - missing, (noise**2 + patients.noise**2) ** 0.5)
+    return present, min(missing, patients.number)
 
 
 def _places(series: pd.Series, column: Column, categories: Sequence[str]) -> np.ndarray:

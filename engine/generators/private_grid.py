@@ -15,7 +15,7 @@ from engine.schema.table import Column, Kind
 
 _MOST_BITS = 52
 _FIRST_YEAR, _LAST_YEAR = 1600, 2400
-_FIRST_ROUND = 0.1
+_FIRST_ROUND = 0.25
 """Of the budget, what the number of patients and the decimals take: both are easily told."""
 _ROUNDED = 0.9
 """A column has as many decimals as this share of its values needs."""
@@ -26,6 +26,14 @@ _NEIGHBOUR = 1.5
 
 _END = 2.0
 """Standard deviations of noise that the ends of a grid must exceed."""
+
+
+@dataclass(frozen=True)
+class Patients:
+    """How many patients there are: the measured number, at least 1, and the standard deviation of its noise."""
+
+    number: float
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ def measure_grids(
     measurer: Measurer,
     square: float,
     cells: Callable[[float], int],
-) -> tuple[float, dict[str, Grid]]:
+) -> tuple[Patients, dict[str, Grid]]:
     """The noisy number of patients, and a grid for each ordered column.
 
     Args:
@@ -107,7 +115,7 @@ def measure_grids(
     grids = {}
     for column, counts in zip(ordered, measured, strict=True):
         low, high = _range(counts, noise, zero=int(np.searchsorted(edges[column.name], 0)))
-        starts = _cells(edges[column.name][low : high + 2], counts[low : high + 1], noise, cells(patients))
+        starts = _cells(edges[column.name][low : high + 2], counts[low : high + 1], noise, cells(patients.number))
         starts = _within(starts, column, scales[column.name])
         grids[column.name] = Grid(column, scales[column.name], starts[:-1], starts[1:] - 1, positions[column.name])
     return patients, grids
@@ -115,7 +123,7 @@ def measure_grids(
 
 def _first_round(
     numbers: Mapping[str, np.ndarray], columns: Sequence[Column], measurer: Measurer, square: float
-) -> tuple[float, dict[str, float]]:
+) -> tuple[Patients, dict[str, float]]:
     """The noisy number of patients and each column's positions per unit."""
     rounded = [column for column in columns if _public_scale(column) is None]
     noise = float(((1 + len(rounded)) / square) ** 0.5)
@@ -133,7 +141,7 @@ def _first_round(
         enough = np.cumsum(np.maximum(counts, 0)) >= _ROUNDED * np.maximum(counts, 0).sum()
         needed = int(np.argmax(enough))
         scales[column.name] = float(10**needed if column.kind is Kind.NUMERIC else (1, SECONDS_PER_DAY)[needed])
-    return max(float(patients[0]), 1.0), scales
+    return Patients(max(float(patients[0]), 1.0), noise), scales
 
 
 def _public_scale(column: Column) -> float | None:

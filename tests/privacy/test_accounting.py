@@ -193,9 +193,10 @@ def test_others_that_leave_nothing_are_named() -> None:
 
 def test_thresholds_are_taken_from_delta_first() -> None:
     noisy = Gaussian(2.0, 3)
-    assert epsilon([noisy, Threshold(9e-6)], DELTA).ours == pytest.approx(epsilon([noisy], 1e-6).ours)
+    # Its removal costs twice its delta of epsilon.
+    assert epsilon([noisy, Threshold(9e-6)], DELTA).ours == pytest.approx(epsilon([noisy], 1e-6).ours + 18e-6, abs=1e-9)
     assert epsilon([Threshold(9e-6)], DELTA).epsilon == 0.0
-    assert delta_of([noisy, Threshold(9e-6)], 3.0) == pytest.approx(9e-6 + delta_of([noisy], 3.0))
+    assert delta_of([noisy, Threshold(9e-6)], 3.0) == pytest.approx(9e-6 + delta_of([noisy], 3.0 - 18e-6))
     with pytest.raises(UserError, match=r"1\.1e-05.*leave nothing of delta \(1e-05\)"):
         epsilon([noisy, Threshold(5e-6), Threshold(6e-6)], DELTA)
 

@@ -60,8 +60,8 @@ class Budget:
         left = delta - threshold - SAMPLER_DELTA
         if left <= delta / 2:
             raise UserError(f"delta ({delta:g}) is too small", remedy=f"Give at least {4 * SAMPLER_DELTA:g}.")
-        # What a discovered category costs at its patient's removal; see engine.privacy.measurement.
-        removal = 2 * threshold
+        # What a discovered category costs at its patient's removal; see engine.privacy.accounting.
+        removal = 2 * (threshold + SAMPLER_DELTA)
         if removal >= epsilon / 2:
             raise UserError(f"epsilon ({epsilon:g}) is too small for delta ({delta:g})")
         mu = gaussian_mu(epsilon=epsilon - removal, delta=left)

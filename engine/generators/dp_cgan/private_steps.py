@@ -40,7 +40,7 @@ def take_private_steps(
     rate = min(_MOST_RATE, _EXPECTED / max(patients, 1.0))
     measured, budget = list(private.events), private.budget
     noise = noise_multiplier(
-        epsilon=budget.epsilon - 2 * budget.threshold_delta, delta=budget.delta, sampling_rate=rate, steps=_STEPS,
+        epsilon=budget.epsilon, delta=budget.delta, sampling_rate=rate, steps=_STEPS,
         others=measured,
     )  # fmt: skip
     mechanism = GradientMechanism(_CLIP, noise, rate, expected=rate * patients, steps=_STEPS)
