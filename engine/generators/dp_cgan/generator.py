@@ -50,7 +50,7 @@ from engine.core.errors import UserError
 from engine.core.progress import Part, Progress
 from engine.core.randomness import generator as random_generator
 from engine.generators.base import FitReport, Generator
-from engine.generators.dp_cgan.calibration import rake, systematic
+from engine.generators.dp_cgan.calibration import BALANCED_FROM, balanced
 from engine.generators.dp_cgan.conditional import chance, draw_within
 from engine.generators.dp_cgan.fitting import learn
 from engine.generators.dp_cgan.limits import Limit, make_limit
@@ -63,9 +63,9 @@ from engine.generators.dp_cgan.sampler import Sampler
 from engine.generators.options import resolve
 from engine.schema.table import TableSchema
 
-_RAKED_ROWS = 50_000
-"""Up to this many rows a request is raked; beyond, its own noise is below what raking would take away."""
-_OVERSAMPLING = 3
+_BALANCED_ROWS = 20_000
+"""Up to this many rows a request is balanced; beyond, its own noise is small anyway."""
+_OVERSAMPLING = 1.3 * BALANCED_FROM
 
 
 class DPCGAN(Generator):
@@ -134,9 +134,9 @@ class DPCGAN(Generator):
             shares = {model.place(column): limit.share for column, limit in limits.items()}
             levels = draw_within(sampler, model.pool, rows, shares, random)
             levels = refine(model, levels, shares, seed=seed)
-        elif rows <= _RAKED_ROWS:
-            levels = sampler.draw(_OVERSAMPLING * rows, random).levels
-            levels = levels[systematic(rake(levels, model.shares), rows, random)]
+        elif rows <= _BALANCED_ROWS:
+            levels = sampler.draw(round(_OVERSAMPLING * rows), random).levels
+            levels = balanced(levels, model.shape.levels, model.shares, rows=rows, random=random)
         else:
             levels = sampler.draw(rows, random).levels
         return self._decode(levels, limits, random)
