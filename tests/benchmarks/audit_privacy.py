@@ -12,14 +12,17 @@ What is audited
 - *choice of pairs*: a distinguishing game on neighbouring tables, through the real first look.
 
 The first three are one-run audits (Steinke, Nasr and Jagielski 2023, theorem 5.2), the others repeat; all bounds hold
-with 95 % confidence each. A sound mechanism must stay below its claim and a broken one must exceed it: an audit that
-misses the broken ones says nothing about the sound one. The exit status is 1 where either fails.
+with 95 % confidence each. The first and third are read a second time with every canary as an independent trial of a
+Gaussian mechanism, which is nearly tight and catches half the noise, but refutes that mechanism only and not privacy as
+such. A sound mechanism must stay below its claim and a broken one must exceed it: an audit that misses the broken ones
+says nothing about the sound one. The exit status is 1 where either fails.
 
 What no audit here can see
 --------------------------
 - *Far from tight.* A lower bound far below ε is no evidence for ε: one-run audits prove a fraction of it, and half the
-  noise may pass at small budgets (its rows are shown, not judged). A pass only says that nothing gross is wrong. The
-  proof is the argument in the modules' docstrings, and tests hold its premises.
+  noise may pass in them (such rows are shown, not judged). The second reading is tight, but assumes that noise is
+  independent from cell to cell and Gaussian; of the sampled gradients' sums it is nearly so. A pass says that nothing
+  gross is wrong. The proof is the argument in the modules' docstrings, and tests hold its premises.
 - *Neighbours that were not tried.* Canaries and games are the worst that was thought of, not the worst there is. The
   adversary here is not adaptive, while the accountants' claim, which is not audited, covers one who is; a wrong theorem
   in both accountants would move claim and noise alike.
@@ -47,6 +50,7 @@ import torch
 
 from engine.generators.dp_cgan.gradients import GradientMechanism
 from engine.privacy.noise import NoiseStream
+from tests.benchmarks.auditing.bounds import OneRun
 from tests.benchmarks.auditing.gradients import dirac_audit, mechanism_of, network_audit
 from tests.benchmarks.auditing.measurements import discovery_audit, histogram_audit
 from tests.benchmarks.auditing.selection import selection_audit
@@ -167,8 +171,7 @@ def _gradients(size: Size, seed: int) -> Iterator[Finding]:
                     # Gradients there have norm 1: the clip must be well below, or nothing is clipped.
                     mechanism = replace(mechanism, clip=0.02)
                 found = audit(mechanism, canaries=canaries, delta=DELTA, seed=seed)
-                detail = f"{found.correct:,} of {found.guesses:,} guesses right, {found.canaries:,} canaries"
-                yield Finding(name, variant, "epsilon", epsilon, found.bound, expected, detail)
+                yield from _read(name, variant, epsilon, expected, found, twice=audit is dirac_audit)
 
 
 def _histograms(size: Size, seed: int) -> Iterator[Finding]:
@@ -177,8 +180,20 @@ def _histograms(size: Size, seed: int) -> Iterator[Finding]:
     for epsilon in size.epsilons:
         for variant, bug, expected in cases:
             found = histogram_audit(epsilon=epsilon, delta=DELTA, side=size.side, seed=seed, **bug)
-            detail = f"{found.correct:,} of {found.guesses:,} guesses right, {found.canaries:,} canaries"
-            yield Finding("histograms", variant, "epsilon", epsilon, found.bound, expected, detail)
+            yield from _read("histograms", variant, epsilon, expected, found, twice=True)
+
+
+def _read(
+    audit: str, variant: str, epsilon: float, expected: Expected, found: OneRun, *, twice: bool
+) -> Iterator[Finding]:
+    """The finding of a one-run audit, and of its canaries as independent trials."""
+    detail = f"{found.correct:,} of {found.guesses:,} guesses right, {found.canaries:,} canaries"
+    yield Finding(audit, variant, "epsilon", epsilon, found.bound, expected, detail)
+    if twice:
+        # Half the noise must be caught here.
+        judged = "above" if expected == "shown" else expected
+        detail = f"{found.canaries:,} canaries as independent trials"
+        yield Finding(f"{audit}, as trials", variant, "epsilon", epsilon, found.gaussian, judged, detail)
 
 
 def _discovery(size: Size, seed: int) -> Iterator[Finding]:

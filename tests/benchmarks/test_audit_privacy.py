@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.privacy.gaussian import gaussian_epsilon
 from tests.benchmarks import audit_privacy
 from tests.benchmarks.audit_privacy import QUICK, Finding, findings, main, table
 from tests.benchmarks.auditing.bounds import (
     epsilon_of_event,
     epsilon_of_guesses,
+    gaussian_trials,
     one_run,
     p_value,
     share_interval,
@@ -73,6 +75,23 @@ def test_the_event_of_randomised_response() -> None:
     assert epsilon_of_event(one.tolist(), other.tolist(), delta=0.1) < bound
 
 
+@pytest.mark.parametrize("mu", [0.2, 1.0, 2.5])
+def test_trials_of_a_gaussian_mechanism_come_close_to_its_epsilon(mu: float) -> None:
+    random, delta = np.random.default_rng(2), 1e-6
+    truth, bounds = gaussian_epsilon(mu=mu, delta=delta), []
+    for _ in range(40):
+        included = random.random(20_000) < 0.5
+        bounds.append(gaussian_trials(random.normal(mu * included), included, delta=delta))
+    assert sum(bound > truth for bound in bounds) <= 4
+    assert 0.7 * truth < np.median(bounds) < truth
+
+
+def test_trials_of_pure_noise_prove_nothing() -> None:
+    random = np.random.default_rng(2)
+    included = random.random(5_000) < 0.5
+    assert gaussian_trials(random.normal(size=5_000), included, delta=1e-6) == 0
+
+
 def test_an_event_that_delta_explains_proves_nothing() -> None:
     assert epsilon_of_event([True] * 3 + [False] * 997, [False] * 1_000, delta=0.01) < 0.02
 
@@ -94,13 +113,13 @@ def test_a_quick_run_refutes_what_is_broken_and_nothing_else(
     assert record["passed"]
     printed = capsys.readouterr().out
     assert {one["audit"] for one in record["findings"]} == {
-        "gradients, one coordinate each", "gradients, through the network", "histograms", "discovery",
-        "choice of pairs",
+        "gradients, one coordinate each", "gradients, one coordinate each, as trials",
+        "gradients, through the network", "histograms", "histograms, as trials", "discovery", "choice of pairs",
     }  # fmt: skip
     for one in record["findings"]:
         assert one["verdict"] in {"holds", "caught", "refuted", "not refuted"}
         assert f"| {one['audit']} | {one['variant']} |" in printed
-    assert sum(one["verdict"] == "caught" for one in record["findings"]) == 10
+    assert sum(one["verdict"] == "caught" for one in record["findings"]) == 17
     # A sound mechanism that cannot be told from no mechanism at all was not audited.
     assert {one["audit"] for one in record["findings"] if one["expected"] == "below" and one["bound"] > 0.05} >= {
         "gradients, one coordinate each", "histograms",

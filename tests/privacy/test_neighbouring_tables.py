@@ -94,7 +94,8 @@ def test_the_identity_names_every_input() -> None:
     others = [identity_of(table.iloc[:-1], schema, **about), identity_of(table.iloc[::-1], schema, **about)]
     for name, value in {
         "years": 17, "value": 13.000000001, "day": pd.Timestamp("2016-02-03"),
-        "moment": pd.Timestamp("2016-02-03 1:02"), "flag": not table["flag"].iloc[3], "group": "east" if table["group"].iloc[3] != "east" else "north",
+        "moment": pd.Timestamp("2016-02-03 1:02"), "flag": not table["flag"].iloc[3],
+        "group": "east" if table["group"].iloc[3] != "east" else "north",
     }.items():  # fmt: skip
         changed = table.copy()
         changed.loc[3, name] = value

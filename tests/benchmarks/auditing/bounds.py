@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from scipy.stats import beta, binom
 
+from engine.privacy.gaussian import gaussian_epsilon
+
 CONFIDENCE = 0.95
 SHARES_GUESSED = (0.01, 0.05, 0.25, 0.9)
 """Shares of the canaries that are guessed; the best is reported, at a confidence that pays for having tried all."""
+_QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
 _MOST = 60.0
 
 
@@ -55,12 +59,14 @@ class OneRun:
         canaries: how many were included or not by a coin.
         guesses: how many of them were guessed.
         correct: how many guesses were right.
+        gaussian: lower bound on epsilon if every canary is an independent trial of a Gaussian mechanism.
     """
 
     bound: float
     canaries: int
     guesses: int
     correct: int
+    gaussian: float = 0.0
 
 
 def one_run(scores: np.ndarray, included: np.ndarray, *, delta: float, confidence: float = CONFIDENCE) -> OneRun:
@@ -82,7 +88,29 @@ def one_run(scores: np.ndarray, included: np.ndarray, *, delta: float, confidenc
             canaries=len(scores), guesses=2 * half, correct=correct, delta=delta, confidence=each
         )
         outcomes.append(OneRun(bound, len(scores), 2 * half, correct))
-    return max(outcomes, key=lambda outcome: outcome.bound)
+    best = max(outcomes, key=lambda outcome: outcome.bound)
+    return replace(best, gaussian=gaussian_trials(scores, included, delta=delta, confidence=confidence))
+
+
+def gaussian_trials(scores: np.ndarray, included: np.ndarray, *, delta: float, confidence: float = CONFIDENCE) -> float:
+    """Lower bound on epsilon from how well thresholds tell included canaries from others.
+
+    Much nearer to the truth than guesses (Nasr et al. 2023, "Tight auditing of differentially private machine
+    learning"), but it takes every canary for an independent trial and the mechanism for a Gaussian one: false
+    positives and negatives give mu = Φ⁻¹(1 - FPR) - Φ⁻¹(FNR). Thresholds are chosen on a tenth of the canaries.
+    """
+    trial = len(scores) // 10
+    thresholds = np.quantile(scores[:trial], _QUANTILES)
+    scores, included = scores[trial:], included[trial:]
+    each, normal, best = 1 - (1 - confidence) / len(_QUANTILES), NormalDist(), 0.0
+    for threshold in thresholds:
+        above = scores > threshold
+        # Two one-sided statements, so each interval may err by half.
+        positive = share_interval(int(above[~included].sum()), int((~included).sum()), confidence=each)[1]
+        negative = share_interval(int((~above[included]).sum()), int(included.sum()), confidence=each)[1]
+        if positive < 1 and negative < 1:
+            best = max(best, normal.inv_cdf(1 - positive) - normal.inv_cdf(negative))
+    return gaussian_epsilon(mu=best, delta=delta) if best > 0 else 0.0
 
 
 def share_interval(hits: int, tries: int, *, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -51,7 +51,7 @@ class Overheard:
 
 def dirac_audit(mechanism: GradientMechanism, *, canaries: int, delta: float, seed: int) -> OneRun:
     """Canaries whose gradient is one coordinate of their own, 50 times the clip, through the mechanism's own steps."""
-    coins, stream = np.random.default_rng(seed), NoiseStream(f"dirac {seed}".encode())
+    coins, stream = np.random.default_rng(seed), NoiseStream(f"dirac {seed} {mechanism}".encode())
     included = coins.random(canaries) < 0.5
     patients = np.flatnonzero(included)
     draws, noise = stream.generator("draws"), stream.generator("gradients")
@@ -70,7 +70,7 @@ def network_audit(mechanism: GradientMechanism, *, canaries: int, delta: float, 
 
     A canary's gradient is mostly that of her level's bias. The weights stand still, which favours the adversary.
     """
-    coins, stream = np.random.default_rng(seed), NoiseStream(f"network {seed}".encode())
+    coins, stream = np.random.default_rng(seed), NoiseStream(f"network {seed} {mechanism}".encode())
     included = coins.random(canaries) < 0.5
     patients = np.flatnonzero(included)
     # Of the second column nothing is known, so that the whole gradient lies in the canary's own level.

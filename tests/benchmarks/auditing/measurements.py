@@ -51,7 +51,7 @@ def histogram_audit(
     included = np.random.default_rng(seed).random(side**2) < 0.5
     patients = np.repeat(np.flatnonzero(included), copies)
     square = solved(epsilon=epsilon, delta=delta) ** 2 / 2
-    measurer = plain(len(patients), stream(f"histogram {seed}".encode()))
+    measurer = plain(len(patients), stream(f"histogram {seed} {epsilon}".encode()))
     (margin,) = measurer.measure([Histogram(("margin", "all"), lambda: patients, side**2, square**-0.5)])
     levels = np.column_stack([patients // side, patients % side]).astype(np.int32)
     encoding = categories_of((side, side))
@@ -67,7 +67,8 @@ def discovery_audit(
     schema = TableSchema(columns=(Column(name="code", kind=Kind.CATEGORICAL),))
     table = conform(pd.DataFrame({"code": [f"only {number}" for number in range(categories)]}), schema)
     private = learn_privately(
-        table, schema, measurer=measure(categories, NoiseStream(f"discovery {seed}".encode())), shape_square=1.0,
+        table, schema, shape_square=1.0,
+        measurer=measure(categories, NoiseStream(f"discovery {seed} {noise}".encode())),
         margin_square=1 / noise**2, threshold_delta=delta, cells=lambda patients: 10, bins=lambda patients: 5,
     )  # fmt: skip
     assert abs(private.margin_noise[0] - noise) < 1e-9

@@ -54,7 +54,7 @@ def chosen(
     private = PrivateEncoding(categories_of(_SIZES), rows, 1.0, (1.0,) * len(_SIZES))
     out = []
     for key in keys:
-        noise = stream(f"choice {key} {with_patient}".encode())
+        noise = stream(f"choice {key} {with_patient} {square}".encode())
         (pair,) = _strongest(private, measurer=plain(len(rows), noise), square=square, count=1)
         out.append(pair == _TIPPED)
     return out
