@@ -104,10 +104,14 @@ class Bench:
             speed = ["speed", "--model", str(model), "--rows", str(self._speed_rows)]
             cost |= json.loads(run([sys.executable, "-m", "tests.benchmarks.peers.product", *speed], environment))
             asked = folder / "spec.json"
-            asked.write_text(json.dumps(cohort_request()), encoding="utf-8")
+            asked.write_text(json.dumps(cohort_request(_categories(model))), encoding="utf-8")
             draw = ["--model", str(model), "--spec", str(asked), "--out", str(cohort), "--seed", str(seed), "--json"]
-            drawn = json.loads(run([sys.executable, "-m", "engine", "generate", *draw], environment))
-            seconds = drawn["seconds"]
+            try:
+                seconds = json.loads(run([sys.executable, "-m", "engine", "generate", *draw], environment))["seconds"]
+            except FailedError as error:
+                pd.read_csv(rows, dtype=str).head(0).to_csv(cohort, index=False)
+                cost["cohort_refused"] = str(error)
+                seconds = None
         else:
             timings = folder / "timings.json"
             limits = ["--speed-rows", str(self._speed_rows), "--cohort-seconds", str(self._cohort_seconds)]
@@ -130,7 +134,9 @@ class Bench:
         cost = json.loads((folder / "timings.json").read_text("utf-8"))
         return self._figures(folder / "synthetic.csv", folder / "cohort.csv", cost, cost["cohort_s"], folder)
 
-    def _figures(self, rows: Path, cohort: Path, cost: dict[str, Any], seconds: float, folder: Path) -> dict[str, Any]:
+    def _figures(
+        self, rows: Path, cohort: Path, cost: dict[str, Any], seconds: float | None, folder: Path
+    ) -> dict[str, Any]:
         found = scoring.cohort_figures(cohort, self._schema)
         return {**self._scores(rows, folder), "cost": cost, "cohort": {**found, "seconds": seconds}}
 
@@ -138,10 +144,22 @@ class Bench:
         return scoring.scores(self._train, self._holdout, synthetic, self._schema, folder)
 
 
-def cohort_request() -> dict[str, Any]:
-    """The cohort as a CohortSpec in JSON."""
-    criteria = [{"column": name, "any_of": values} for name, values in COHORT.items()]
+def cohort_request(known: dict[str, list[str]] | None = None) -> dict[str, Any]:
+    """The cohort as a CohortSpec in JSON.
+
+    Of each criterion only the values in ``known`` are asked for: a private model may not have learned that a rare one
+    exists, and a request that names it is refused. All of them where none is known, so that it is refused.
+    """
+    criteria = []
+    for name, values in COHORT.items():
+        kept = [value for value in values if known is None or value in known.get(name, values)]
+        criteria.append({"column": name, "any_of": kept or values})
     return {"patients": COHORT_ROWS, "criteria": criteria}
+
+
+def _categories(model: Path) -> dict[str, list[str]]:
+    columns = json.loads((model / "manifest.json").read_text("utf-8"))["schema"]["columns"]
+    return {column["name"]: column["categories"] for column in columns if column.get("categories")}
 
 
 def main() -> None:

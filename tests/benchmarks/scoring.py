@@ -1,8 +1,10 @@
 """The figures of one run: ``score.py`` on the files as they are and on shuffled rows, and the cohort's columns.
 
-``score.py`` draws its samples and cross-validation folds from one seed for both tables. With the files' own order,
-which is not random, a real row and its neighbours then fall on known sides, and the classifier test of a good generator
-comes out below 0.5. Shuffled rows give the honest figure; the other is kept since it is what was published before.
+``score.py`` draws the real sample and the cross-validation folds from the same seed, and both shuffle alike: where the
+sample is the whole hold-out, its five folds are five consecutive blocks of the file. The file is not in random order,
+so each block differs a little from the others, the classifier carries over badly, and every generator looks harder to
+tell apart than it is (an area below 0.5 for a good one). Shuffled rows give the honest figure; the other one is kept
+since it is what was published before.
 """
 
 import importlib.util

@@ -126,3 +126,11 @@ def test_the_cohort_is_a_valid_request():
     request = CohortSpec.model_validate(bench_generators.cohort_request())
     assert request.patients == 2_000
     assert [criterion.column for criterion in request.criteria] == ["gender", "age", "A1Cresult", "readmitted"]
+
+
+def test_the_cohort_asks_only_for_values_that_the_model_knows():
+    request = bench_generators.cohort_request({"age": ["[50-60)", "[60-70)"], "readmitted": ["NO"]})
+    asked = {criterion["column"]: criterion["any_of"] for criterion in request["criteria"]}
+    assert asked["age"] == ["[60-70)"]
+    assert asked["readmitted"] == ["<30"]
+    assert asked["gender"] == ["Female"]
