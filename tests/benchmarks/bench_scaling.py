@@ -6,7 +6,7 @@
 Every table is fitted without privacy and at epsilon 3 (delta 1e-5) by ``python -m engine train``, each time in a
 process of its own with one thread and a fresh workspace; then 100,000 rows are drawn by the saved model. *fit* is what
 the command reports: from the table in memory to a model that can draw. ``--stream`` draws that many rows of the first
-table in chunks and prints the memory as it goes. ``--out`` keeps each figure as it comes, and ``--continue`` measures
+table in parts and prints the memory as it goes. ``--out`` keeps each figure as it comes, and ``--continue`` measures
 only what is missing there.
 """
 
@@ -97,7 +97,7 @@ def _measure(asked: argparse.Namespace, rows: int, columns: int, mode: str, *, s
 def _told(streamed: dict[str, Any]) -> str:
     memory = ", ".join(f"{mb:,}" for mb in streamed["memory_mb"])
     return (
-        f"{streamed['rows']:,} rows drawn in chunks of {streamed['chunk']:,}: {streamed['cpu_s']:,} CPU s, "
+        f"{streamed['rows']:,} rows drawn in parts: {streamed['cpu_s']:,} CPU s, "
         f"{streamed['rows_per_cpu_s']:,} rows/s; memory in MB after each tenth: {memory}."
     )
 
