@@ -104,6 +104,10 @@ class Generator(ABC):
         """
         return None
 
+    def statement(self) -> dict[str, Any]:
+        """The privacy guarantee of the fitted model as JSON values; empty without formal privacy."""
+        return {}
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the model into ``folder`` as safetensors, parquet and JSON; never a pickle."""

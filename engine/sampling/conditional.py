@@ -1,7 +1,7 @@
 """From a spec to rows that obey it: conditions, shares, and a check of every row that is returned."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,7 @@ from engine.cohort.conditions import Condition, compile_conditions
 from engine.cohort.predicate import satisfied
 from engine.cohort.spec import CohortSpec
 from engine.core.errors import InternalError, UserError
-from engine.core.progress import Progress
+from engine.core.progress import Part, Progress
 from engine.core.randomness import generator as random_generator
 from engine.generators.base import Capability, Generator
 from engine.sampling.plausible import Enforcement
@@ -21,6 +21,8 @@ MAX_ROWS = 1_000_000
 """Rows that one draw holds in memory."""
 EXTRAPOLATION_SUPPORT = 11
 """With fewer supporting real rows than this, a cohort is flagged as extrapolated."""
+ROWS_AT_ONCE = 200_000
+"""Rows of one part of a draw that is too large to be held in memory."""
 REJECTION_ROUNDS = 60
 REJECTION_BATCH = 20_000
 POOL_ROWS = 20_000
@@ -33,8 +35,9 @@ class Draw:
     Attributes:
         frame: the rows, conformed to the generator's schema narrowed to the spec's columns.
         compliance: share of the returned rows that satisfy every criterion (checked, always 1.0).
-        support_rows: real rows that satisfy the criteria; None when no real table was at hand.
-        extrapolated: whether so few real rows support the cohort that the model extrapolates.
+        support_rows: how many of the learned patients satisfy the criteria. Of a private model its own (noisy) estimate,
+            which costs no budget; else real rows are counted; None when neither is at hand.
+        extrapolated: whether so few of them support the cohort that the model extrapolates.
         strategy: ``"unconditional"``, ``"conditioned"`` (obedient by construction) or ``"rejection"``.
         notes: sentences for a person.
         seconds: wall time.
@@ -55,6 +58,8 @@ class Draw:
 
 def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, progress: Progress) -> Draw:
     """Rows of ``generator`` that obey ``spec`` and are possible; ``table`` (the real rows, conformed) is only counted.
+
+    The rows of a model with a privacy guarantee are told nothing of ``table``, not even that count.
 
     Raises:
         UserError: the spec names unknown columns, contradicts itself, asks for impossible patients, or cannot be met
@@ -94,7 +99,7 @@ def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, 
         order = random_generator(spec.seed, "order").permutation(len(frame))
         frame = frame.iloc[order].reset_index(drop=True)
     _check(frame, spec, conditions, generator)
-    support = None if table is None else int(satisfied(table, conditions, schema).sum())
+    support = _support(generator, conditions, table)
     narrowed = bool(conditions or shares)
     progress.update(1.0, "Done")
     return Draw(
@@ -108,6 +113,29 @@ def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, 
         redrawn=enforcement.redrawn,
         repaired=enforcement.repaired,
     )
+
+
+def draw_in_parts(
+    generator: Generator, spec: CohortSpec, *, progress: Progress, rows_at_once: int = ROWS_AT_ONCE
+) -> Iterator[Draw]:
+    """The rows of ``spec`` in parts of ``rows_at_once``, so that memory stays flat; shares hold in each part.
+
+    Raises:
+        UserError: see :func:`draw`.
+    """
+    parts = range(0, spec.patients, rows_at_once)
+    for number, start in enumerate(parts):
+        rows = min(rows_at_once, spec.patients - start)
+        part = spec.model_copy(update={"patients": rows, "seed": (spec.seed + 15_485_863 * number) % 2**32})
+        done, end = start / spec.patients, (start + rows) / spec.patients
+        yield draw(generator, part, table=None, progress=Part(progress, done, end))
+
+
+def _support(generator: Generator, conditions: Mapping[str, Condition], table: pd.DataFrame | None) -> int | None:
+    if table is not None and not generator.statement():
+        return int(satisfied(table, conditions, generator.schema).sum())
+    estimate = generator.support(conditions)
+    return None if estimate is None else round(estimate)
 
 
 def _possible(generator: Generator, stratum: Stratum, seed: int, enforcement: Enforcement) -> pd.DataFrame:

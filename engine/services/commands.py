@@ -5,8 +5,10 @@ Each function returns what ``--json`` prints. Only ``engine.__main__`` imports t
 
 import json
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pydantic import ValidationError
@@ -22,6 +24,9 @@ from engine.schema.table import Column, Role, TableSchema, conform
 from engine.services.budgets import foreground_run, privacy_options, settle_abandoned
 from engine.sources.csv_upload import read_csv
 from engine.storage.tables import read_schema, read_table, write_table
+
+if TYPE_CHECKING:
+    from engine.generators.base import Generator
 
 
 def prepare(*, source: str, path: Path, out: Path, report: Path | None, progress: Progress) -> dict[str, Any]:
@@ -89,6 +94,9 @@ def train(
     _clear(checkpoint)
     return {
         **{key: value for key, value in report.as_dict().items() if key != "history"},
+        # The model of a private training knows its patients' number with noise only; who trains it sees the table.
+        "rows": len(prepared.table),
+        "patients": prepared.report.patients,
         "peak_memory_mb": _peak_memory_mb(),
         "model_bytes": sum(file.stat().st_size for file in out.rglob("*") if file.is_file()),
         "out": str(out),
@@ -100,7 +108,7 @@ def generate(
 ) -> dict[str, Any]:
     """Draw a cohort from a saved model and write it by ``out``'s extension (.csv, .parquet, .xlsx)."""
     from engine.generators.registry import load
-    from engine.sampling.conditional import draw
+    from engine.sampling.conditional import MAX_ROWS, draw
 
     request = read_spec(spec) if spec is not None else CohortSpec()
     if patients is not None:
@@ -108,6 +116,8 @@ def generate(
     if seed is not None:
         request = _validated({**request.as_json(), "seed": seed})
     fitted = load(model)
+    if request.patients > MAX_ROWS:
+        return _generate_in_parts(fitted, request, model=model, out=out, progress=progress)
     result = draw(fitted, request, table=None, progress=progress)
     schema = fitted.schema.select(list(result.frame.columns))
     _write(result.frame, schema, out, _manifest(request, model=model, generator=fitted.name, notes=result.notes))
@@ -122,6 +132,41 @@ def generate(
         "redrawn": result.redrawn,
         "repaired": result.repaired,
         "notes": result.notes,
+        "out": str(out),
+    }
+
+
+def _generate_in_parts(
+    fitted: "Generator", request: CohortSpec, *, model: Path, out: Path, progress: Progress
+) -> dict[str, Any]:
+    """A cohort too large for memory, written part by part."""
+    from engine.export.tabular import write_parts
+    from engine.sampling.conditional import Draw, draw_in_parts
+
+    started = time.perf_counter()
+    drawn: list[Draw] = []
+
+    def frames() -> Iterator[pd.DataFrame]:
+        for part in draw_in_parts(fitted, request, progress=progress):
+            yield part.frame
+            drawn.append(replace(part, frame=part.frame.iloc[:0]))
+
+    names = list(request.columns) if request.columns is not None else fitted.schema.names
+    schema = fitted.schema.select(names).released()
+    rows = write_parts(frames(), schema, _manifest(request, model=model, generator=fitted.name, notes=[]), out)
+    seconds = time.perf_counter() - started
+    return {
+        "rows": rows,
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(rows / max(seconds, 1e-9)),
+        "compliance": min(part.compliance for part in drawn),
+        "extrapolated": drawn[0].extrapolated,
+        "support": drawn[0].support_rows,
+        "strategy": drawn[0].strategy,
+        "redrawn": sum(part.redrawn for part in drawn),
+        "repaired": sum(part.repaired for part in drawn),
+        "notes": [*drawn[0].notes, "Drawn in parts; target shares hold in each part to the nearest row."],
+        "peak_memory_mb": _peak_memory_mb(),
         "out": str(out),
     }
 

@@ -15,12 +15,17 @@ _KEY = b"cohort_studio.schema"
 
 def write_table(path: Path, frame: pd.DataFrame, schema: TableSchema, *, notes: dict[str, str] | None = None) -> None:
     """Write a conformed ``frame`` with its schema, and ``notes`` by key, in the file's metadata, atomically."""
+    table = as_arrow(frame, schema, notes=notes)
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary))
+
+
+def as_arrow(frame: pd.DataFrame, schema: TableSchema, *, notes: dict[str, str] | None = None) -> pa.Table:
+    """A conformed ``frame`` as an Arrow table that carries its schema and ``notes`` by key."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     own = {_KEY: schema.model_dump_json().encode()} | {
         f"cohort_studio.{name}".encode(): text.encode() for name, text in (notes or {}).items()
     }
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **own})
-    write_atomically(path, lambda temporary: pq.write_table(table, temporary))
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), **own})
 
 
 def read_table(path: Path, *, columns: list[str] | None = None) -> tuple[pd.DataFrame, TableSchema]:

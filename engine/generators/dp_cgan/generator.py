@@ -147,6 +147,10 @@ class DPCGAN(Generator):
         shares = {model.place(column): limit.share for column, limit in self._limits(conditions).items()}
         return model.patients * float(np.average(chance(model.pool.levels, shares), weights=model.pool.weights))
 
+    def statement(self) -> dict[str, Any]:
+        """Epsilon, delta, unit, neighbours, events; see :class:`engine.generators.base.Generator`."""
+        return self._fitted()[0].report.privacy
+
     def save(self, folder: Path) -> None:
         """Write the model into ``folder``."""
         save_model(self._fitted()[0], folder)

@@ -16,7 +16,7 @@ from torch.nn import functional
 from engine.generators.dp_cgan.network import Shape
 from engine.generators.dp_cgan.structure import Nesting
 
-BLOCK = 512
+BLOCK = 768
 _BLOCKED = -60.0
 """Added to logits that structure forbids; finite, so that a condition that leaves nothing else is still obeyed."""
 
