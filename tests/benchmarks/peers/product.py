@@ -4,10 +4,10 @@
     python -m tests.benchmarks.peers.product stream --model MODEL --rows 10000000
     python -m tests.benchmarks.peers.product train TIMINGS.json COHORT.csv -- --generator ctgan --table …
 
-``speed`` prints the rows that a saved model draws per CPU second. ``stream`` draws in the product's parts, each forgotten
-at once, and prints the memory of the process after every tenth of the rows. ``train`` is ``python -m engine train`` for
-the generators of other packages, of which the product keeps only synthetic rows: while their model is still in memory,
-it times the fit without the drawing, the drawing, and the cohort by rejection.
+``speed`` prints the rows that a saved model draws per CPU second. ``stream`` draws in the product's parts, each
+forgotten at once, and prints the memory of the process after every tenth of the rows. ``train`` is ``python -m engine
+train`` for the generators of other packages, of which the product keeps only synthetic rows: while their model is still
+in memory, it times the fit without the drawing, the drawing, and the cohort by rejection.
 
 dp-cgans is allowed as many category values as memory permits (the product's own limit, 60, keeps a dashboard quick;
 the split has 101).
