@@ -21,12 +21,16 @@ from engine.generators.encoding import BOOLEANS, ColumnCode, Encoding
 from engine.generators.private_grid import Grid, Patients, measure_grids
 from engine.privacy.estimation import above_noise, on_simplex
 from engine.privacy.measurement import Histogram, Measurer
+from engine.schema.catalogue import catalogue
 from engine.schema.table import Column, Kind, TableSchema
 
 SUPPRESSED = -1
 """Level of a value that the encoding has no level for; it is in no cell of any histogram."""
 _DISCOVERY = 2.0
 """A column with unknown categories gets this times the μ² of others: its threshold costs whole categories."""
+
+_SURE = 3.0
+"""Standard deviations of noise by which listed categories must fall short to count as not all there are."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,25 @@ def learn_privately(
 
 
 def public_part(column: Column) -> Column:
-    """``column`` without bounds and categories that were read from rows, and without what follows from them."""
-    changes: dict[str, object] = {}
+    """``column`` with what a person confirmed and the catalogue says, and without what was read from rows.
+
+    Name, kind, role, label, unit, declared bounds and lists that are marked public stay. The catalogue's list stands
+    for a column of that name even where a row holds a stranger. Decimals, notes on how a column was read, and reference
+    ranges that were attached because the values suit them go.
+    """
+    known = catalogue().concept(column.name) if column.name in catalogue() else None
+    changes: dict[str, object] = {
+        "decimals": None, "description": "" if known is None else known.description, "reference_low": None,
+        "reference_high": None, "loinc": None if known is None else known.loinc,
+        "code_system": None if known is None else known.code_system,
+    }  # fmt: skip
     if not column.bounds_are_public:
         changes |= {"minimum": None, "maximum": None}
     if not column.categories_are_public:
-        changes["categories"] = None
+        listed = known.categories if known is not None and known.categories else ()
+        # The preparation adds strangers to the catalogue's list; an upload's own words are another list.
+        is_extended = bool(listed) and set(listed) <= set(column.categories or ())
+        changes |= {"categories": listed if is_extended else None, "categories_are_public": is_extended}
     return column.model_copy(update=changes)
 
 
@@ -129,6 +146,8 @@ class _Ordered:
         mass = on_simplex(counts, present)
         low, high = int(grid.first[0]), int(grid.last[-1])
         bins = bins_of_cells(grid.first, grid.last - grid.first + 1, mass, low=low, high=high, max_bins=self.most_bins)
+        if not present:
+            missing = max(missing, 1.0)
         inside = np.bincount(bins.cell_bin, weights=bins.cell_mass, minlength=len(bins))
         return ColumnCode(grid.released(), np.append(inside, missing), scale=grid.scale, bins=bins)
 
@@ -151,6 +170,12 @@ class _Listed:
 
     def code(self, counts: np.ndarray, noise: float, patients: Patients) -> ColumnCode:
         present, missing = _recorded(counts, noise, patients)
+        # Patients of categories that are not listed are in no cell, so the cells' own sum may be smaller.
+        own, spread = float(counts[:-1].sum()), noise * (len(counts) - 1) ** 0.5
+        if own < present - _SURE * (spread**2 + patients.noise**2) ** 0.5:
+            present = max(own, 0.0)
+        if not present:
+            missing = max(missing, 1.0)  # a column of which nothing can be told is missing throughout
         return ColumnCode(self.column, np.append(on_simplex(counts[:-1], present), missing), self.categories)
 
 

@@ -17,8 +17,10 @@ _MOST_BITS = 52
 _FIRST_YEAR, _LAST_YEAR = 1600, 2400
 _FIRST_ROUND = 0.25
 """Of the budget, what the number of patients and the decimals take: both are easily told."""
-_ROUNDED = 0.9
+_ROUNDED = 0.8
 """A column has as many decimals as this share of its values needs."""
+_TOLD = 3.0
+"""Standard deviations of noise that the patients with some number of decimals must exceed to count."""
 _FALSE_ALARM = 0.01
 """Probability that a bucket without patients is taken for the end of a column's range."""
 _NEIGHBOUR = 1.5
@@ -138,21 +140,25 @@ def _first_round(
     (patients, *counted) = measurer.measure(histograms)
     scales = {column.name: scale for column in columns if (scale := _public_scale(column)) is not None}
     for column, counts in zip(rounded, counted, strict=True):
-        enough = np.cumsum(np.maximum(counts, 0)) >= _ROUNDED * np.maximum(counts, 0).sum()
-        needed = int(np.argmax(enough))
+        sure = np.where(counts > _TOLD * noise, counts, 0)
+        needed = int(np.argmax(np.cumsum(sure) >= _ROUNDED * sure.sum())) if sure.any() else _usual(column)
         scales[column.name] = float(10**needed if column.kind is Kind.NUMERIC else (1, SECONDS_PER_DAY)[needed])
     return Patients(max(float(patients[0]), 1.0), noise), scales
+
+
+def _usual(column: Column) -> int:
+    """Decimals where too few patients tell: the catalogue's for a column of that name, else one; days for dates."""
+    if column.kind is Kind.DATE:
+        return 0
+    known = catalogue().concept(column.name).decimals if column.name in catalogue() else None
+    return 1 if known is None else known
 
 
 def _public_scale(column: Column) -> float | None:
     if column.kind is Kind.INTEGER:
         return 1.0
-    if column.kind is Kind.NUMERIC:
-        # Decimals of an upload were counted in its rows; the catalogue's are public.
-        known = catalogue().concept(column.name).decimals if column.name in catalogue() else None
-        if known is not None and known == column.decimals:
-            return 10.0**known
-    return None
+    # Decimals of an upload were counted in its rows, so they are measured; declared ones stay.
+    return 10.0**column.decimals if column.decimals is not None else None
 
 
 def _decimals(values: np.ndarray) -> np.ndarray:
@@ -177,14 +183,17 @@ def _edges(column: Column, scale: float) -> np.ndarray:
     """First positions of the buckets and the position after the last one, int64 ascending: years, or powers of two."""
     if column.kind is Kind.DATE:
         years = np.arange(_FIRST_YEAR - 1970, _LAST_YEAR - 1970 + 1).astype("datetime64[Y]")
-        return np.rint(years.astype("datetime64[D]").astype(np.int64) * scale).astype(np.int64)
-    powers = 2 ** np.arange(_MOST_BITS + 1, dtype=np.int64)
-    edges = np.concatenate([1 - powers[::-1], powers])
+        edges = np.rint(years.astype("datetime64[D]").astype(np.int64) * scale).astype(np.int64)
+    else:
+        powers = 2 ** np.arange(_MOST_BITS + 1, dtype=np.int64)
+        edges = np.concatenate([1 - powers[::-1], powers])
     # Buckets outside declared bounds hold nobody.
     low, high = _declared(column, scale)
     first = np.searchsorted(edges, low, side="right") - 1
     last = np.searchsorted(edges, high, side="right")
-    return edges[max(first, 0) : last + 1]
+    kept = edges[max(first, 0) : last + 1]
+    # Declared bounds beyond every edge leave the outermost bucket, which is then cut to them.
+    return kept if len(kept) > 1 else (edges[-2:] if first > 0 else edges[:2])
 
 
 def _declared(column: Column, scale: float) -> tuple[float, float]:

@@ -135,7 +135,10 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
         "support_rows": drawn.support_rows, "extrapolated": drawn.extrapolated, "strategy": drawn.strategy,
         "notes": drawn.notes, "redrawn": drawn.redrawn, "repaired": drawn.repaired,
     }  # fmt: skip
-    source = {"name": dataset.name, "kind": dataset.source, "fingerprint": dataset.fingerprint, "id": dataset.id}
+    source = {"name": dataset.name, "kind": dataset.source, "id": dataset.id}
+    if not generator.statement():
+        # A digest of real rows tells whoever knows all patients but one whether that one is among them.
+        source["fingerprint"] = str(dataset.fingerprint)
     privacy = stated(model.report or {})
     described = {"name": model.generator, "model": model.id, "options": model.options, "seed": model.seed}
     with published_files(workspace.cohort(record.id)) as temporary:

@@ -1,10 +1,11 @@
-"""Train and hold-out rows that never share a patient, and a cap on the rows that one patient contributes."""
+"""Train and hold-out rows that never share a patient."""
+
+import hashlib
 
 import numpy as np
 import pandas as pd
 
 from engine.core.errors import DataError, UserError
-from engine.core.randomness import generator
 from engine.schema.table import TableSchema
 
 
@@ -13,9 +14,9 @@ def split_by_patient(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Row positions of the training part and of the hold-out, both ascending, together every row once.
 
-    ``holdout`` is the share of *patients* held out, rounded, and at least one patient lies on each side. Without a
-    patient key every row is a patient. The split depends on the seed and on the set of patients, not on the order of
-    the rows.
+    Each patient's side follows from the seed and her own key (without a key column: her row), so that one patient more
+    or less moves nobody else: a guarantee for the training part is one for the whole table. About ``holdout`` of the
+    *patients* are held out, and at least one patient lies on each side.
 
     Raises:
         UserError: ``holdout`` is not between 0 and 1, or there are fewer than two patients.
@@ -23,41 +24,34 @@ def split_by_patient(
     """
     if not 0 < holdout < 1:
         raise UserError(f"holdout ({holdout}) must lie between 0 and 1", remedy="A share of 0.3 is usual.")
-    patient = _patients(table, schema)
-    count = int(patient.max()) + 1 if len(patient) else 0
+    patient, names = _patients(table, schema)
+    count = len(names)
     if count < 2:
         raise UserError(
             f"a table of {count} patient{'' if count == 1 else 's'} cannot be split",
             remedy="Training needs at least two patients, one of them for the hold-out.",
         )
-    held = min(max(round(holdout * count), 1), count - 1)
-    chosen = np.zeros(count, dtype=bool)
-    chosen[generator(seed, "split by patient").permutation(count)[:held]] = True
-    in_holdout = chosen[patient]
+    place = np.array([_place(name, seed) for name in names])
+    held = place < holdout
+    if held.all() or not held.any():  # a handful of patients
+        held = place <= place.min()
+    in_holdout = held[patient]
     return np.flatnonzero(~in_holdout), np.flatnonzero(in_holdout)
 
 
-def cap_rows_per_patient(table: pd.DataFrame, schema: TableSchema, *, most: int, seed: int) -> np.ndarray:
-    """Ascending row positions with at most ``most`` rows of each patient, drawn at random where there are more.
-
-    Capping bounds what one patient can change, which is what a patient-level privacy guarantee is counted in.
-
-    Raises:
-        UserError: ``most`` is below 1.
-        DataError: rows without a patient key.
-    """
-    if most < 1:
-        raise UserError(f"most ({most}) must be at least 1")
-    patient = _patients(table, schema)
-    shuffled = generator(seed, "cap rows per patient").permutation(len(patient))
-    rank = pd.Series(patient[shuffled]).groupby(patient[shuffled]).cumcount().to_numpy()
-    return np.sort(shuffled[rank < most])
+def _place(name: str, seed: int) -> float:
+    """A number in [0, 1) that depends on nothing but the name and the seed."""
+    digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
+    return int.from_bytes(digest[:7], "big") / 2**56
 
 
-def _patients(table: pd.DataFrame, schema: TableSchema) -> np.ndarray:
-    """Patient number of each row, numbered in the order of the sorted keys."""
+def _patients(table: pd.DataFrame, schema: TableSchema) -> tuple[np.ndarray, list[str]]:
+    """Patient number of each row, and what names each patient."""
     if schema.patient_key is None:
-        return np.arange(len(table))
+        content = pd.util.hash_pandas_object(table.astype("string"), index=False)
+        # Equal rows are told apart by counting them, so that they do not all land on one side.
+        names = content.astype(str) + " " + content.groupby(content).cumcount().astype(str)
+        return np.arange(len(table)), names.tolist()
     keys = table[schema.patient_key]
     unnamed = int(keys.isna().sum())
     if unnamed:
@@ -65,4 +59,5 @@ def _patients(table: pd.DataFrame, schema: TableSchema) -> np.ndarray:
             f"{unnamed} rows have no {schema.patient_key}",
             remedy="Every row needs its patient's key, or make the column an ordinary one.",
         )
-    return pd.factorize(keys.astype(str), sort=True)[0]
+    numbers, names = pd.factorize(keys.astype(str), sort=True)
+    return numbers, [str(name) for name in names]

@@ -50,7 +50,7 @@ class Histogram:
         """Smallest noisy count that is released: P(1 + rounded noise ≥ threshold) ≤ ``threshold_delta``."""
         if self.threshold_delta is None:
             raise InternalError("this histogram has no threshold")
-        far = NormalDist().inv_cdf(1 - self.threshold_delta)
+        far = -NormalDist().inv_cdf(self.threshold_delta)
         # The rounded noise reaches k where the noise reaches k - 1/2.
         return math.ceil(1.5 + far * self.noise_multiplier)
 
@@ -82,7 +82,7 @@ class Measurer:
             self.events.append(Gaussian(histogram.noise_multiplier))
             if histogram.threshold_delta is not None:
                 self.events.append(Threshold(histogram.threshold_delta))
-        self.announce(self.events)
+        self.announce(tuple(self.events))
         return [self._noisy(histogram) for histogram in histograms]
 
     def _noisy(self, histogram: Histogram) -> np.ndarray:

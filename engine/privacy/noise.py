@@ -64,7 +64,8 @@ class NoiseStream:
         self._entries += count * len(table.first)
         if self._entries > _MOST_ENTRIES:
             raise InternalError("more noise is drawn than the fit's delta pays for", remedy="Fit fewer columns.")
-        words = self.words(2 * count, *purpose)
+        # Another sigma or number of cells is another release: on the same words, the two would give each other away.
+        words = self.words(2 * count, *purpose, repr(float(sigma)), str(count))
         first, second = words[:count], words[count:]
         place = np.searchsorted(table.first, first, side="left")
         # Where the first half of a word equals that of thresholds (about never), the second half decides.
@@ -76,7 +77,14 @@ class NoiseStream:
         return place.astype(np.int64) + table.lowest
 
     def generator(self, *purpose: str) -> np.random.Generator:
-        """A floating-point generator for what needs many draws (gradient noise): keyed as well, but not exact."""
+        """A floating-point generator for what needs many draws (gradient noise): keyed as well, but not exact.
+
+        Raises:
+            InternalError: the purpose had its noise already.
+        """
+        if purpose in self._used:
+            raise InternalError(f"noise for {'/'.join(purpose)} is drawn twice")
+        self._used.add(purpose)
         return np.random.Generator(np.random.Philox(key=self.words(2, *purpose, "philox")))
 
     def pick(self, names: list[str], *purpose: str) -> np.ndarray:

@@ -35,7 +35,7 @@ class Draw:
     Attributes:
         frame: the rows, conformed to the generator's schema narrowed to the spec's columns.
         compliance: share of the returned rows that satisfy every criterion (checked, always 1.0).
-        support_rows: how many of the learned patients satisfy the criteria. Of a private model its own (noisy) estimate,
+        support_rows: how many of the learned patients satisfy the criteria. Of a private model its own noisy estimate,
             which costs no budget; else real rows are counted; None when neither is at hand.
         extrapolated: whether so few of them support the cohort that the model extrapolates.
         strategy: ``"unconditional"``, ``"conditioned"`` (obedient by construction) or ``"rejection"``.

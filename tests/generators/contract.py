@@ -122,11 +122,14 @@ class GeneratorContract:
         for column in SCHEMA.features:
             if column.categories:
                 assert set(rows[column.name].dropna()) <= set(column.categories)
+        self.check_ranges(rows)
+        pd.testing.assert_frame_equal(conform(rows, fitted.schema), rows)
+
+    def check_ranges(self, rows: pd.DataFrame) -> None:
         assert rows["age"].dropna().between(18, 95).all()
         assert rows["hemoglobin"].between(4, 20).all()
         assert (rows["hemoglobin"].round(1) == rows["hemoglobin"]).all()
         assert rows["admitted"].between(pd.Timestamp("2020-01-01"), pd.Timestamp("2021-12-31")).all()
-        pd.testing.assert_frame_equal(conform(rows, fitted.schema), rows)
 
     def test_neither_key_nor_excluded_columns_are_generated(self, fitted: Generator) -> None:
         assert fitted.schema.patient_key is None

@@ -65,7 +65,8 @@ def planted(rows: int, seed: int = 1) -> pd.DataFrame:
 
 def fitted(table: pd.DataFrame, schema: TableSchema, *, seed: int = 3, **options: Any) -> DPCGAN:
     made = DPCGAN()
-    made.fit(table, schema, seed=seed, options={"private": False, "hidden_per_column": 12, **options}, progress=Silent())
+    chosen = {"private": False, "hidden_per_column": 12, **options}
+    made.fit(table, schema, seed=seed, options=chosen, progress=Silent())
     return made
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pandas as pd
 from contract import ROWS, GeneratorContract
 
 
@@ -13,6 +14,13 @@ class TestDPCGAN(GeneratorContract):
 class TestPrivateDPCGAN(GeneratorContract):
     generator = "dp_cgan"
     options = {"private": True, "epsilon": 30, "delta": 1e-3, "epochs": 2}  # noqa: RUF012
+
+    def check_ranges(self, rows: pd.DataFrame) -> None:
+        """Bounds that are not public are measured, so rows lie in the neighbourhood of the patients'."""
+        assert rows["age"].dropna().between(8, 140).all()
+        assert rows["hemoglobin"].between(0, 40).all()
+        assert (rows["hemoglobin"].round(1) == rows["hemoglobin"]).all()
+        assert rows["admitted"].dt.year.between(2019, 2023).all()
 
     def check_report(self, report: dict[str, Any]) -> None:
         """The number of patients is noisy, one row of each is learned, and the statement is whole."""

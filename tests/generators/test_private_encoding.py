@@ -116,9 +116,6 @@ def test_public_bounds_and_categories_are_kept() -> None:
     assert (private.levels[~east, 2] >= 0).all()
 
 
-@pytest.mark.xfail(
-    reason="all patients without a missing value are shared out among the listed categories", strict=True
-)
 def test_patients_of_categories_that_are_not_listed_are_not_given_to_those_that_are() -> None:
     table, _ = simulated(ROWS)
     listed = {"kind": Kind.CATEGORICAL, "categories": ("north", "south", "nowhere"), "categories_are_public": True}
@@ -285,7 +282,6 @@ def test_what_inference_read_from_rows_is_not_used() -> None:
     assert text(encode(table, schema)) == text(encode(table, private_fields(schema)))
 
 
-@pytest.mark.xfail(reason="the catalogue's decimals are used only where the rows' decimals equal them", strict=True)
 def test_decimals_of_rows_decide_nothing_in_columns_of_the_catalogue() -> None:
     frame = pd.DataFrame({"hemoglobin": np.round(np.random.default_rng(0).normal(13, 2, 60), 1)})
     more = frame.copy()

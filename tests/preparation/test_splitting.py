@@ -1,4 +1,4 @@
-"""Splits never share a patient; caps hold; both follow the seed."""
+"""Splits never share a patient, follow the seed, and move nobody when a patient comes or goes."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.errors import DataError, UserError
-from engine.preparation.splitting import cap_rows_per_patient, split_by_patient
+from engine.preparation.splitting import split_by_patient
 from engine.schema.table import Column, Kind, Role, TableSchema
 
 SCHEMA = TableSchema(
@@ -40,9 +40,9 @@ def test_no_patient_is_on_both_sides_and_no_row_is_lost(patients, holdout, seed)
 
 
 def test_the_share_is_of_patients():
-    frame = table([f"p{number}" for number in range(100) for _ in range(1 + number % 3)])
+    frame = table([f"p{number}" for number in range(1_000) for _ in range(1 + number % 3)])
     _, held = split_by_patient(frame, SCHEMA, holdout=0.3, seed=1)
-    assert frame.loc[held, "patient_id"].nunique() == 30
+    assert abs(frame.loc[held, "patient_id"].nunique() - 300) < 50
 
 
 def test_the_split_follows_the_seed_and_not_the_order_of_rows():
@@ -56,8 +56,11 @@ def test_the_split_follows_the_seed_and_not_the_order_of_rows():
 
 
 def test_without_a_key_every_row_is_a_patient():
-    train, held = split_by_patient(table(["a"] * 10)[["age"]], UNKEYED, holdout=0.3, seed=0)
-    assert (len(train), len(held)) == (7, 3)
+    frame = table(["a"] * 300)[["age"]]
+    frame["age"] %= 7
+    train, held = split_by_patient(frame, UNKEYED, holdout=0.3, seed=0)
+    assert len(train) + len(held) == 300
+    assert abs(len(held) - 90) < 30  # equal rows do not go together
 
 
 @pytest.mark.parametrize("holdout", [0, 1, -0.1, 1.5, float("nan")])
@@ -75,17 +78,3 @@ def test_one_patient_cannot_be_split(patients):
 def test_rows_without_a_patient_are_refused():
     with pytest.raises(DataError, match="1 rows have no patient_id"):
         split_by_patient(table(["a", None, "b"]), SCHEMA, seed=0)
-
-
-def test_a_cap_keeps_at_most_so_many_rows_and_every_patient():
-    frame = table(["a"] * 5 + ["b"] * 2 + ["c"])
-    kept = cap_rows_per_patient(frame, SCHEMA, most=2, seed=3)
-    assert frame.loc[kept, "patient_id"].value_counts().to_dict() == {"a": 2, "b": 2, "c": 1}
-    assert (np.diff(kept) > 0).all()
-
-
-def test_which_rows_a_cap_keeps_is_drawn():
-    frame = table(["a"] * 50)
-    assert len({tuple(cap_rows_per_patient(frame, SCHEMA, most=1, seed=seed)) for seed in range(20)}) > 5
-    with pytest.raises(UserError, match="most"):
-        cap_rows_per_patient(frame, SCHEMA, most=0, seed=0)

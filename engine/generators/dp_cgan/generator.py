@@ -21,7 +21,7 @@ lists that are marked public, the options and the seed. Everything else comes fr
    whole numbers on whole counts, which is post-processing of the Gaussian mechanism (:mod:`engine.privacy.noise`).
    They are: the number of patients, the decimals, orders of magnitude, the margins, and tables of pairs. What is
    measured next depends on earlier *noisy* results only; adaptive composition of Gaussian mechanisms is exact in μ² =
-   Σ 1/σ² (Dong, Roth and Su 2022, corollary 3.3), and μ turns into (ε, δ) by Balle and Wang 2018, theorem 8.
+   Σ 1/σ² (Dong, Roth and Su 2022), and μ turns into (ε, δ) by Balle and Wang 2018, theorem 8.
 3. Category lists that are not public are found by a noisy threshold; a category of one patient alone passes with a
    probability that is taken from δ (:mod:`engine.privacy.measurement` has the argument for both directions).
 4. The choice of the pairs reads coarse noisy tables only, so it needs no mechanism of its own.

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.core.errors import InternalError
 from engine.generators.dp_cgan.network import Network
 from engine.privacy.events import PoissonGaussian
 
@@ -59,7 +60,13 @@ class GradientMechanism:
         return np.flatnonzero(random.random(patients) < self.sampling_rate)
 
     def factors(self, norms: Tensor) -> Tensor:
-        """What each patient's gradient is multiplied by, in (0, 1], from the norms (patients,)."""
+        """What each patient's gradient is multiplied by, in (0, 1], from the norms (patients,).
+
+        Raises:
+            InternalError: a norm is not finite: its gradient could not be clipped.
+        """
+        if not bool(torch.isfinite(norms).all()):
+            raise InternalError("a gradient is not finite, so it cannot be clipped", remedy="Train without them.")
         return (self.clip / norms.clamp_min(1e-12)).clamp_max(1.0)
 
     def noisy_mean(self, sums: Mapping[str, Tensor], random: np.random.Generator) -> dict[str, Tensor]:

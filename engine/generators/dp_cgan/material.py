@@ -5,6 +5,7 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from engine.core.errors import UserError
+from engine.core.errors import DataError, UserError
 from engine.core.progress import Progress
 from engine.core.settings import settings
 from engine.core.workspace import Workspace, read_json, write_json
@@ -30,7 +31,7 @@ from engine.schema.table import TableSchema
 
 RECORD = "privacy.json"
 """In a private fit's checkpoint folder: what was measured so far."""
-_ALGORITHM = 1
+_ALGORITHM = 2
 """Part of the noise's key; raise it when measurements change, so that no noise is shared between versions."""
 _CHAIN_ROWS = 30_000
 _CHAIN_CELLS = 900_000
@@ -126,9 +127,19 @@ class PrivateFit:
             write_json(self.folder / RECORD, {"events": told, "identity": self.identity})
 
     def one_row_each(self, table: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
-        """One row of each patient, drawn by the patient's name alone: other patients have no say in it."""
+        """One row of each patient, drawn by the patient's name alone: other patients have no say in it.
+
+        Raises:
+            DataError: rows without a patient key.
+        """
         if schema.patient_key is None:
             return table
+        unnamed = int(table[schema.patient_key].isna().sum())
+        if unnamed:
+            raise DataError(
+                f"{unnamed} rows have no {schema.patient_key}, so their patients cannot be told apart",
+                remedy="A private fit needs every row's patient.",
+            )
         numbers = patient_numbers(table, schema)
         names = table[schema.patient_key].astype(str).groupby(numbers).first().tolist()
         order = np.argsort(numbers, kind="stable")
@@ -178,6 +189,7 @@ def identity_of(table: pd.DataFrame, schema: TableSchema, *, seed: int, options:
     about = {
         "algorithm": _ALGORITHM, "schema": schema.model_dump(mode="json"), "seed": seed,
         "options": dict(sorted(options.items())),
+        "packages": {package: version(package) for package in ("numpy", "pandas", "torch")},
     }  # fmt: skip
     digest.update(json.dumps(about, sort_keys=True, default=str).encode())
     for name in schema.names:
