@@ -172,6 +172,7 @@ def main() -> None:
     parser.add_argument("--continue", dest="resume", action="store_true", help="keep finished runs")
     parser.add_argument("--cohort-seconds", type=float, default=60.0, help="most for a cohort by rejection")
     parser.add_argument("--quick", action="store_true", help="a smoke run: 600 rows, the smallest trainings")
+    parser.add_argument("--show", action="store_true", help="run nothing, only make the tables of RESULTS.json")
     asked = parser.parse_args()
     if not SPLIT.is_dir():
         raise SystemExit(f"the split is not there: {SPLIT}")
@@ -180,7 +181,7 @@ def main() -> None:
         bench = Bench(Path(name), quick=asked.quick, cohort_seconds=asked.cohort_seconds)
         for seed in asked.seeds:
             for one in chosen(asked.only):
-                if asked.resume and results.finished(one.name, seed):
+                if asked.show or (asked.resume and results.finished(one.name, seed)):
                     continue
                 measured = bench.run(one, seed)
                 results.keep(one.name, seed, measured)
