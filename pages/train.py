@@ -20,7 +20,7 @@ if chosen is None or studio().datasets.get(chosen).state.value != "ready":
 record = studio().datasets.get(chosen)
 st.markdown(
     f"Learn from **{plain(record.name)}**: {record.rows or 0:,} rows of {record.patients or 0:,} patients. "
-    "30 % of the patients are held out, so that fidelity can be judged against real patients the generator never saw."
+    "About 30 % of the patients are held out, so that fidelity is judged against real patients the generator never saw."
 )
 
 infos = {info.name: info for info in studio().training.generators()}

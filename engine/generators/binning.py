@@ -25,6 +25,7 @@ class Bins:
         cell_first: int64 (n_cells,), lowest position of each cell.
         cell_length: int64 (n_cells,), positions in each cell; all equally likely.
         cell_mass: float64 (n_cells,), rows in each cell.
+        cell_step: int64 (n_cells,), distance between a cell's positions. Cells may overlap.
     """
 
     first: np.ndarray
@@ -33,6 +34,7 @@ class Bins:
     cell_first: np.ndarray
     cell_length: np.ndarray
     cell_mass: np.ndarray
+    cell_step: np.ndarray
 
     def __len__(self) -> int:
         return len(self.first)
@@ -54,7 +56,7 @@ def make_bins(positions: np.ndarray, *, low: int, high: int, max_bins: int = MAX
     if len(positions) == 0:
         empty = np.zeros(0, dtype=np.int64)
         one = np.array([low], dtype=np.int64)
-        return Bins(one, np.array([high], dtype=np.int64), empty, empty, empty, np.zeros(0))
+        return Bins(one, np.array([high], dtype=np.int64), empty, empty, empty, np.zeros(0), empty)
     unique, counts = np.unique(positions, return_counts=True)
     starts = _starts(counts, max(4, min(max_bins, len(positions) // ROWS_PER_BIN)))
     first, last = _edges(starts, unique, unique, low=low, high=high)
@@ -66,6 +68,7 @@ def make_bins(positions: np.ndarray, *, low: int, high: int, max_bins: int = MAX
         cell_first=np.concatenate([piece[0] for piece in pieces]).astype(np.int64),
         cell_length=np.concatenate([piece[1] for piece in pieces]).astype(np.int64),
         cell_mass=np.concatenate([piece[2] for piece in pieces]).astype(np.float64),
+        cell_step=np.ones(sum(len(piece[0]) for piece in pieces), dtype=np.int64),
     )
 
 
@@ -89,7 +92,8 @@ def bins_of_cells(
     starts = _starts(mass, max(1, max_bins))
     bin_first, bin_last = _edges(starts, first, first + length - 1, low=low, high=high)
     sizes = np.diff(np.append(starts, len(first)))
-    return Bins(bin_first, bin_last, np.repeat(np.arange(len(starts)), sizes), first, length, mass.astype(np.float64))
+    of_bin = np.repeat(np.arange(len(starts)), sizes)
+    return Bins(bin_first, bin_last, of_bin, first, length, mass.astype(np.float64), np.ones_like(first))
 
 
 def _edges(

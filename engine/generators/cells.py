@@ -13,6 +13,7 @@ class Cells:
         cumulative: float64 (n_cells,): level + the share of the level's mass up to and including the cell.
         first: int64 (n_cells,), lowest position of each cell.
         length: int64 (n_cells,), positions in each cell.
+        step: int64 (n_cells,), distance between the positions of a cell.
         end: int64 (n_levels,), index of the last cell of each level.
         only: int64 (n_levels,) position of levels, where every level has exactly one; else None.
     """
@@ -20,6 +21,7 @@ class Cells:
     cumulative: np.ndarray
     first: np.ndarray
     length: np.ndarray
+    step: np.ndarray
     end: np.ndarray
     only: np.ndarray | None
 
@@ -32,6 +34,7 @@ class Cells:
         first: np.ndarray,
         length: np.ndarray,
         mass: np.ndarray,
+        step: np.ndarray,
         fallback_first: np.ndarray,
         fallback_length: np.ndarray,
     ) -> "Cells":
@@ -45,6 +48,7 @@ class Cells:
         first = np.concatenate([first[kept], fallback_first[bare]])[order]
         length = np.concatenate([length[kept], fallback_length[bare]])[order]
         mass = np.concatenate([mass[kept], np.ones(len(bare))])[order]
+        step = np.concatenate([step[kept], np.ones(len(bare), dtype=np.int64)])[order]
         total = np.bincount(level, weights=mass, minlength=n_levels)
         share = mass / total[level]
         starts = np.searchsorted(level, np.arange(n_levels))
@@ -55,7 +59,7 @@ class Cells:
         ends = np.append(starts[1:], len(level)) - 1
         inside[ends] = 1.0
         single = bool(np.all(np.bincount(level, minlength=n_levels) == 1) and np.all(length == 1))
-        return cls(level + np.minimum(inside, 1.0), first, length, ends, first.copy() if single else None)
+        return cls(level + np.minimum(inside, 1.0), first, length, step, ends, first.copy() if single else None)
 
     def draw(self, levels: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """One grid position for each of ``levels``, int64 ``(len(levels),)``."""
@@ -67,4 +71,5 @@ class Cells:
         if self.length.max() == 1:
             return self.first[cell]
         length = self.length[cell]
-        return self.first[cell] + np.minimum((random.random(len(levels)) * length).astype(np.int64), length - 1)
+        place = np.minimum((random.random(len(levels)) * length).astype(np.int64), length - 1)
+        return self.first[cell] + self.step[cell] * place

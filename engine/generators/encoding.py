@@ -100,6 +100,7 @@ class ColumnCode:
         bins = self.bins
         return Cells.build(
             len(bins), level=bins.cell_bin, first=bins.cell_first, length=bins.cell_length, mass=bins.cell_mass,
+            step=bins.cell_step,
             fallback_first=bins.first, fallback_length=bins.last - bins.first + 1,
         )  # fmt: skip
 
@@ -145,7 +146,9 @@ class ColumnCode:
         bins = None
         if "bins" in value:
             kind = {"cell_mass": np.float64}
-            bins = Bins(**{name: np.array(part, kind.get(name, np.int64)) for name, part in value["bins"].items()})
+            # Models of the first version have neighbouring positions only.
+            parts = {"cell_step": [1] * len(value["bins"]["cell_first"]), **value["bins"]}
+            bins = Bins(**{name: np.array(part, kind.get(name, np.int64)) for name, part in parts.items()})
         return cls(
             Column.model_validate(value["column"]), np.array(value["counts"], dtype=np.float64),
             tuple(value["categories"]), float(value["scale"]), bins,

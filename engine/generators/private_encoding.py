@@ -19,6 +19,7 @@ from engine.cohort.conditions import as_text
 from engine.generators.binning import bins_of_cells
 from engine.generators.encoding import BOOLEANS, ColumnCode, Encoding
 from engine.generators.private_grid import Grid, Patients, measure_grids
+from engine.generators.private_pieces import shared_values, with_pieces
 from engine.privacy.estimation import above_noise, on_simplex
 from engine.privacy.measurement import Histogram, Measurer
 from engine.schema.catalogue import catalogue
@@ -29,6 +30,8 @@ SUPPRESSED = -1
 _DISCOVERY = 2.0
 """A column with unknown categories gets this times the μ² of others: its threshold costs whole categories."""
 
+_ATOMS = 0.35
+"""What counting a column's positions one by one takes of μ², against its cells."""
 _SURE = 3.0
 """Standard deviations of noise by which listed categories must fall short to count as not all there are."""
 
@@ -85,11 +88,13 @@ def learn_privately(
         for column in columns
     ]
     weights = [_DISCOVERY if isinstance(draft, _Discovered) else 1.0 for draft in drafts]
-    noises = [float((sum(weights) / (margin_square * weight)) ** 0.5) for weight in weights]
-    measured = measurer.measure([draft.histogram(noise) for draft, noise in zip(drafts, noises, strict=True)])
+    parts = sum(weights) + _ATOMS * sum(isinstance(draft, _Ordered) and draft.grid.has_atoms for draft in drafts)
+    noises = [float((parts / (margin_square * weight)) ** 0.5) for weight in weights]
+    asked = [draft.histograms(noise) for draft, noise in zip(drafts, noises, strict=True)]
+    measured = iter(measurer.measure([histogram for one in asked for histogram in one]))
     codes = [
-        draft.code(counts.astype(np.float64), noise, patients)
-        for draft, counts, noise in zip(drafts, measured, noises, strict=True)
+        draft.code([next(measured).astype(np.float64) for _ in histograms], noise, patients)
+        for draft, histograms, noise in zip(drafts, asked, noises, strict=True)
     ]
     levels = np.column_stack([_levels(table[code.column.name], code) for code in codes])
     return PrivateEncoding(Encoding(tuple(codes)), levels, patients.number, tuple(noises))
@@ -137,17 +142,27 @@ class _Ordered:
     grid: Grid
     most_bins: int
 
-    def histogram(self, noise: float) -> Histogram:
-        return Histogram(("margin", self.column.name), self.grid.cells, len(self.grid.first) + 1, noise)
+    def histograms(self, noise: float) -> list[Histogram]:
+        grid, name = self.grid, self.column.name
+        margin = Histogram(("margin", name), grid.cells, len(grid.first) + 1, noise)
+        if not grid.has_atoms:
+            return [margin]
+        width = int(grid.last[-1] - grid.first[0] + 1)
+        return [margin, Histogram(("atoms", name), grid.atoms, width, noise * _ATOMS**-0.5)]
 
-    def code(self, counts: np.ndarray, noise: float, patients: Patients) -> ColumnCode:
+    def code(self, measured: list[np.ndarray], noise: float, patients: Patients) -> ColumnCode:
+        counts = measured[0]
         present, missing = _recorded(counts, noise, patients)
-        grid, counts = self.grid.trimmed(counts[:-1], noise)
+        grid, counts = self.grid.with_tails(counts[:-1], noise)
         mass = on_simplex(counts, present)
         low, high = int(grid.first[0]), int(grid.last[-1])
         bins = bins_of_cells(grid.first, grid.last - grid.first + 1, mass, low=low, high=high, max_bins=self.most_bins)
         if not present:
             missing = max(missing, 1.0)
+        atoms = shared_values(measured[1], noise * _ATOMS**-0.5) if len(measured) > 1 else {}
+        bins = with_pieces(
+            bins, roundings=grid.roundings, atoms={int(self.grid.first[0]) + at: mass for at, mass in atoms.items()}
+        )
         inside = np.bincount(bins.cell_bin, weights=bins.cell_mass, minlength=len(bins))
         return ColumnCode(grid.released(), np.append(inside, missing), scale=grid.scale, bins=bins)
 
@@ -165,10 +180,11 @@ class _Listed:
         known = BOOLEANS if column.kind is Kind.BOOLEAN else tuple(column.categories or ())
         return cls(column, known, lambda: _places(series, column, known))
 
-    def histogram(self, noise: float) -> Histogram:
-        return Histogram(("margin", self.column.name), self.cells, len(self.categories) + 1, noise)
+    def histograms(self, noise: float) -> list[Histogram]:
+        return [Histogram(("margin", self.column.name), self.cells, len(self.categories) + 1, noise)]
 
-    def code(self, counts: np.ndarray, noise: float, patients: Patients) -> ColumnCode:
+    def code(self, measured: list[np.ndarray], noise: float, patients: Patients) -> ColumnCode:
+        (counts,) = measured
         present, missing = _recorded(counts, noise, patients)
         # Patients of categories that are not listed are in no cell, so the cells' own sum may be smaller.
         own, spread = float(counts[:-1].sum()), noise * (len(counts) - 1) ** 0.5
@@ -193,12 +209,15 @@ class _Discovered:
         seen = tuple(sorted(set(as_text(series, column).dropna().astype(str))))
         return cls(column, seen, lambda: _places(series, column, seen), threshold_delta)
 
-    def histogram(self, noise: float) -> Histogram:
-        return Histogram(
-            ("margin", self.column.name), self.cells, len(self.seen) + 1, noise, self.threshold_delta, always=1
-        )
+    def histograms(self, noise: float) -> list[Histogram]:
+        return [
+            Histogram(
+                ("margin", self.column.name), self.cells, len(self.seen) + 1, noise, self.threshold_delta, always=1
+            )
+        ]
 
-    def code(self, counts: np.ndarray, noise: float, patients: Patients) -> ColumnCode:
+    def code(self, measured: list[np.ndarray], noise: float, patients: Patients) -> ColumnCode:
+        (counts,) = measured
         kept = np.flatnonzero(counts[:-1] > 0)
         missing = above_noise(counts[-1], noise)
         found = tuple(self.seen[index] for index in kept)

@@ -1,5 +1,6 @@
 """Grids for ordered columns whose bounds and decimals are not public, measured in two rounds of histograms."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
@@ -17,17 +18,24 @@ _MOST_BITS = 52
 _FIRST_YEAR, _LAST_YEAR = 1600, 2400
 _FIRST_ROUND = 0.25
 """Of the budget, what the number of patients and the decimals take: both are easily told."""
-_ROUNDED = 0.8
-"""A column has as many decimals as this share of its values needs."""
+_ROUNDINGS = (1.0, 0.5, 0.1, 0.05, 0.01, 0.001, 1e-4, 1e-5, 1e-6)
+"""What values are rounded to; a value counts for the coarsest of these that it is a multiple of."""
+_MOST_ATOMS = 16_384
+"""Positions of a grid that are counted one by one, to find single values that many patients share."""
 _TOLD = 3.0
 """Standard deviations of noise that the patients with some number of decimals must exceed to count."""
-_FALSE_ALARM = 0.01
+_FALSE_ALARM = 1e-3
 """Probability that a bucket without patients is taken for the end of a column's range."""
+_BEYOND_DOUBT = 1.5
 _NEIGHBOUR = 1.5
 """Standard deviations of noise that a bucket beside the significant ones must exceed to belong to the range."""
 
 _END = 2.0
-"""Standard deviations of noise that the ends of a grid must exceed."""
+"""Standard deviations of noise that the ends of a grid must exceed to be told cell by cell."""
+_NEAR = 3
+_LAST_PATIENT = 0.5
+_RARE = 0.08
+"""Roundings of a smaller share of the values are given up: a finer grid for all would cost more than they are worth."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Grid:
         scale: grid positions per unit (per day for dates).
         first: int64 (cells,), lowest position of each cell, ascending; the cells leave no gap.
         last: int64 (cells,), highest position of each cell.
+        roundings: what values are rounded to, in positions, with the share of the values that are.
         positions: float64 (patients,), NaN where missing.
     """
 
@@ -54,22 +63,39 @@ class Grid:
     scale: float
     first: np.ndarray
     last: np.ndarray
+    roundings: tuple[tuple[int, float], ...]
     positions: np.ndarray
+
+    @property
+    def has_atoms(self) -> bool:
+        """Whether counting every position tells more than the cells, and there are few enough."""
+        width = int(self.last[-1] - self.first[0] + 1)
+        return len(self.first) < width <= _MOST_ATOMS
+
+    def atoms(self) -> np.ndarray:
+        """The position of each row, counted from the grid's first; -1 where missing or outside."""
+        place = self.positions - self.first[0]
+        inside = (place >= 0) & (self.positions <= self.last[-1])
+        return np.where(inside, np.where(inside, place, 0), -1).astype(np.int64)
 
     def cells(self) -> np.ndarray:
         """The cell of each row, outside values in the outermost; the number of cells where a value is missing."""
         inside = np.clip(self.positions, self.first[0], self.last[-1])
         return np.where(np.isnan(self.positions), len(self.first), np.searchsorted(self.last, inside))
 
-    def trimmed(self, counts: np.ndarray, noise: float) -> tuple["Grid", np.ndarray]:
-        """The grid and its noisy ``counts`` without the ends that noise alone explains; outside values move inside."""
-        low, high = _ends(counts, noise), len(counts) - _ends(counts[::-1], noise)
+    def with_tails(self, counts: np.ndarray, noise: float) -> tuple["Grid", np.ndarray]:
+        """The grid and its noisy ``counts``, float64, with smooth tails for the ends that noise alone explains.
+
+        Cell by cell such an end says nothing, but its sum does: it continues the density at its start, falling off
+        exponentially as fast as its patients last. What is left of it below half a patient is cut off.
+        """
+        out = counts.astype(np.float64)
+        width = self.last - self.first + 1
+        low = _tail(out, width, noise)
+        high = len(out) - _tail(out[::-1], width[::-1], noise)
         if low >= high:
-            return self, counts
-        kept = counts[low:high].copy()
-        kept[0] += counts[:low].sum()
-        kept[-1] += counts[high:].sum()
-        return replace(self, first=self.first[low:high], last=self.last[low:high]), kept
+            return self, counts.astype(np.float64)
+        return replace(self, first=self.first[low:high], last=self.last[low:high]), out[low:high]
 
     def released(self) -> Column:
         """The column with the grid's bounds, which are public now."""
@@ -82,10 +108,23 @@ class Grid:
         )
 
 
-def _ends(counts: np.ndarray, noise: float) -> int:
-    """How many leading cells hold no more patients, in all, than noise explains."""
-    together = np.cumsum(counts) > _END * noise * np.sqrt(np.arange(1, len(counts) + 1))
-    return int(together.argmax()) if together.any() else 0
+def _tail(counts: np.ndarray, width: np.ndarray, noise: float) -> int:
+    """Replaces the leading ``counts`` that noise explains by a tail, in place; returns how many cells are cut off."""
+    together = np.cumsum(counts)
+    told = together > _END * noise * np.sqrt(np.arange(1, len(counts) + 1))
+    cells = int(told.argmax()) if told.any() else 0
+    if not cells:
+        return 0
+    patients = max(float(together[cells - 1]), 0.0)
+    near = slice(cells, cells + _NEAR)
+    density = float(counts[near].sum()) / max(int(width[near].sum()), 1)
+    if patients <= 0 or density <= 0:
+        return cells
+    # Positions from the tail's start outwards, to the near and the far end of each of its cells.
+    far = np.cumsum(width[:cells][::-1])[::-1]
+    falling = density / patients
+    counts[:cells] = patients * (np.exp(-falling * (far - width[:cells])) - np.exp(-falling * far))
+    return int(np.searchsorted(np.cumsum(counts[:cells]), _LAST_PATIENT))
 
 
 def measure_grids(
@@ -107,7 +146,8 @@ def measure_grids(
     """
     numbers = {column.name: as_numbers(table[column.name], column) for column in columns if column.kind.is_ordered}
     ordered = [column for column in columns if column.kind.is_ordered]
-    patients, scales = _first_round(numbers, ordered, measurer, square * (_FIRST_ROUND if ordered else 1.0))
+    patients, rounded = _first_round(numbers, ordered, measurer, square * (_FIRST_ROUND if ordered else 1.0))
+    scales = {name: scale for name, (scale, _) in rounded.items()}
     edges = {column.name: _edges(column, scales[column.name]) for column in ordered}
     positions = {name: _positions(numbers[name], scales[name]) for name in numbers}
     noise = (len(ordered) / (square * (1 - _FIRST_ROUND))) ** 0.5 if ordered else 0.0
@@ -119,37 +159,51 @@ def measure_grids(
         low, high = _range(counts, noise, zero=int(np.searchsorted(edges[column.name], 0)))
         starts = _cells(edges[column.name][low : high + 2], counts[low : high + 1], noise, cells(patients.number))
         starts = _within(starts, column, scales[column.name])
-        grids[column.name] = Grid(column, scales[column.name], starts[:-1], starts[1:] - 1, positions[column.name])
+        scale, roundings = rounded[column.name]
+        grids[column.name] = Grid(column, scale, starts[:-1], starts[1:] - 1, roundings, positions[column.name])
     return patients, grids
 
 
 def _first_round(
     numbers: Mapping[str, np.ndarray], columns: Sequence[Column], measurer: Measurer, square: float
-) -> tuple[Patients, dict[str, float]]:
-    """The noisy number of patients and each column's positions per unit."""
+) -> tuple[Patients, dict[str, tuple[float, tuple[tuple[int, float], ...]]]]:
+    """The noisy number of patients, each column's positions per unit, and what its values are rounded to."""
     rounded = [column for column in columns if _public_scale(column) is None]
     noise = float(((1 + len(rounded)) / square) ** 0.5)
     histograms = [Histogram(("patients",), lambda: np.zeros(measurer.patients, dtype=np.int64), 1, noise)]
     for column in rounded:
         values = numbers[column.name]
-        places = _decimals if column.kind is Kind.NUMERIC else _has_time
-        size = MOST_DECIMALS + 1 if column.kind is Kind.NUMERIC else 2
+        places = _rounding if column.kind is Kind.NUMERIC else _has_time
+        size = len(_ROUNDINGS) if column.kind is Kind.NUMERIC else 2
         histograms.append(
-            Histogram(("decimals", column.name), lambda values=values, places=places: places(values), size, noise)
+            Histogram(("rounding", column.name), lambda values=values, places=places: places(values), size, noise)
         )
     (patients, *counted) = measurer.measure(histograms)
-    scales = {column.name: scale for column in columns if (scale := _public_scale(column)) is not None}
+    found: dict[str, tuple[float, tuple[tuple[int, float], ...]]] = {
+        column.name: (scale, ((1, 1.0),)) for column in columns if (scale := _public_scale(column)) is not None
+    }
     for column, counts in zip(rounded, counted, strict=True):
         sure = np.where(counts > _TOLD * noise, counts, 0)
-        needed = int(np.argmax(np.cumsum(sure) >= _ROUNDED * sure.sum())) if sure.any() else _usual(column)
-        scales[column.name] = float(10**needed if column.kind is Kind.NUMERIC else (1, SECONDS_PER_DAY)[needed])
-    return Patients(max(float(patients[0]), 1.0), noise), scales
+        if column.kind is Kind.DATE:
+            found[column.name] = (float(SECONDS_PER_DAY if sure[1] else 1), ((1, 1.0),))
+        else:
+            found[column.name] = _grid_of_roundings(sure, column)
+    return Patients(max(float(patients[0]), 1.0), noise), found
+
+
+def _grid_of_roundings(counts: np.ndarray, column: Column) -> tuple[float, tuple[tuple[int, float], ...]]:
+    """Positions per unit, and what values are rounded to in positions with shares, from the roundings that are sure."""
+    if not counts.any():
+        return 10.0 ** _usual(column), ((1, 1.0),)
+    counts = np.where(counts >= _RARE * counts.sum(), counts, 0)
+    finest = _ROUNDINGS[int(np.flatnonzero(counts)[-1])]
+    scale = 10.0 ** math.ceil(-math.log10(finest) - 1e-9)
+    share = counts / counts.sum()
+    return scale, tuple((round(_ROUNDINGS[index] * scale), float(share[index])) for index in np.flatnonzero(counts))
 
 
 def _usual(column: Column) -> int:
-    """Decimals where too few patients tell: the catalogue's for a column of that name, else one; days for dates."""
-    if column.kind is Kind.DATE:
-        return 0
+    """Decimals where too few patients tell: the catalogue's for a column of that name, else one."""
     known = catalogue().concept(column.name).decimals if column.name in catalogue() else None
     return 1 if known is None else known
 
@@ -161,12 +215,15 @@ def _public_scale(column: Column) -> float | None:
     return 10.0**column.decimals if column.decimals is not None else None
 
 
-def _decimals(values: np.ndarray) -> np.ndarray:
-    """Decimals that each value needs, at most the most; -1 where it is missing."""
-    needed = np.full(len(values), MOST_DECIMALS)
-    for decimals in range(MOST_DECIMALS - 1, -1, -1):
-        needed[np.round(values, decimals) == values] = decimals
-    return np.where(np.isfinite(values), needed, -1)
+def _rounding(values: np.ndarray) -> np.ndarray:
+    """Index of the coarsest rounding that each value is a multiple of, the finest if of none; -1 where missing."""
+    found = np.full(len(values), len(_ROUNDINGS) - 1)
+    with np.errstate(invalid="ignore"):
+        for index in range(len(_ROUNDINGS) - 2, -1, -1):
+            # Both are nearest floats of decimals, so equality is exact where the value was written with such a step.
+            multiple = np.round(values / _ROUNDINGS[index])
+            found[np.round(multiple * _ROUNDINGS[index], MOST_DECIMALS) == values] = index
+    return np.where(np.isfinite(values), found, -1)
 
 
 def _has_time(values: np.ndarray) -> np.ndarray:
@@ -214,10 +271,11 @@ def _buckets(name: str, positions: np.ndarray, edges: np.ndarray, noise: float) 
 def _range(counts: np.ndarray, noise: float, *, zero: int) -> tuple[int, int]:
     """First and last bucket of a column's range: the significant ones and what lies next to them.
 
-    Below ``zero`` (the bucket of 0) only what is significant counts: most clinical quantities cannot be negative.
+    Below ``zero`` (the bucket of 0) only what is beyond doubt counts: most clinical quantities cannot be negative.
     """
-    sure = NormalDist().inv_cdf(1 - _FALSE_ALARM / len(counts)) * noise
-    significant = np.flatnonzero(counts > sure)
+    sure = -NormalDist().inv_cdf(_FALSE_ALARM / len(counts)) * noise
+    below = np.arange(len(counts)) < zero
+    significant = np.flatnonzero(counts > np.where(below, _BEYOND_DOUBT * sure, sure))
     low, high = (significant[0], significant[-1]) if len(significant) else (int(counts.argmax()),) * 2
     while low > 0 and low != zero and counts[low - 1] > _NEIGHBOUR * noise:
         low -= 1

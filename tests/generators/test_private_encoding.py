@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -158,8 +159,10 @@ def test_what_few_patients_have_appears_nowhere(patients: int, epsilon: float) -
         shown = text(private)
         values = " ".join(drawn(private, name, 300).astype(str).str.cat(sep=" ") for name in schema.names)
         for planted in PLANTED:
-            assert planted not in shown, (planted, number)
-            assert planted not in values, (planted, number)
+            # Among the digits of a noisy count anything may turn up.
+            whole = rf"(?<![\d.]){re.escape(planted)}(?!\d)"
+            assert not re.search(whole, shown), (planted, number)
+            assert not re.search(whole, values), (planted, number)
         assert (private.levels[7 : 7 + patients, -1] == SUPPRESSED).all()
         assert (private.levels[7 : 7 + patients, schema.names.index("group")] == SUPPRESSED).all()
         wide += code(private, "value").column.maximum > 1e6

@@ -8,8 +8,9 @@ noisy tables everything here is post-processing.
 
 Each table's weights are shrunk by as much as its noise deserves: with noise variance v of a cell relative to what
 independence expects, and an interaction variance τ² that the table itself suggests (an empirical Bayes estimate, kept
-wide because real interactions have heavy tails), the gradient is measured - generated - (v/τ²)·expected·W. What noise
-alone explains stays near zero, what stands above it is kept.
+wide because real interactions have heavy tails), the gradient is measured - generated - (v/τ²)·expected·(pull of W).
+The pull goes to zero and, on ordered scales, to the weights of neighbouring levels (an intrinsic random walk, Rue and
+Held 2005). What noise alone explains stays small and even, what stands above it is kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,9 @@ _AVERAGED = 0.3
 """Share of the steps, at the end, over which the weights are averaged (Polyak and Juditsky 1992)."""
 _SOFT = 2e-3
 """Added to expected shares in the step size, so that rare cells do not jump."""
+_OWN = 0.3
+"""How much a weight is drawn to zero, against how much to its neighbours on an ordered scale."""
+_STIFFNESS = _OWN + 4.0
 _WIDE_PRIOR = 50.0
 """The prior's τ² over the estimated one: a few strong cells among many weak ones need it."""
 _LEAST_VARIANCE = 1e-3
@@ -166,6 +170,7 @@ def fit_critic(
     shares: Sequence[np.ndarray],
     tables: Sequence[PairTable],
     *,
+    ordered: Sequence[bool],
     patients: float,
     seed: int,
     progress: Progress,
@@ -177,6 +182,7 @@ def fit_critic(
     Args:
         shares: per column, the share of each level (levels,), sum 1; kept exactly up to the chains' noise.
         tables: the pairs that were measured; tables of the same pair are not merged.
+        ordered: whether each column's levels (the last, missing, aside) are bins of an ordered scale.
         patients: number of patients (noisy), for the sampling noise of exact tables.
         seed: of the chains.
         progress: told of the steps.
@@ -194,14 +200,16 @@ def fit_critic(
     random = torch.Generator().manual_seed(seed)
     rows = critic.start(chains, shares, random)
     size = 1 / (own[:, None] * own[None, :] + _SOFT)
-    step_size = size / (1 + pull * size) * used
+    step_size = size / (1 + _STIFFNESS * pull * size) * used
+    rough = _roughness(critic, ordered)
     bias_size = torch.where(own > 0, 1 / (own + _SOFT), 0.0)
     mean_bias, mean_weights, averaged = torch.zeros(total), torch.zeros(total, total), 0
     for step in range(steps):
         critic.sweep(rows, random)
         generated = rows.T @ rows / chains
         rate = _RATE * (1 - step / steps) + _LAST_RATE
-        gradient = target - generated - pull * critic.weights
+        uneven = _OWN * critic.weights + rough @ critic.weights + critic.weights @ rough
+        gradient = target - generated - pull * uneven
         critic.weights += 0.5 * rate * (gradient * step_size).clamp_(-1, 1)
         critic.bias += rate * ((own - generated.diagonal()) * bias_size).clamp_(-1, 1)
         if step >= (1 - _AVERAGED) * steps:
@@ -214,6 +222,16 @@ def fit_critic(
     for _ in range(5):
         critic.sweep(rows, random)
     return critic, rows
+
+
+def _roughness(critic: Critic, ordered: Sequence[bool]) -> Tensor:
+    """Second differences between neighbouring levels of ordered columns (T, T): zero for weights that are even."""
+    matrix = torch.zeros(sum(critic.sizes), sum(critic.sizes))
+    for block, is_ordered in zip(critic.blocks, ordered, strict=True):
+        for level in range(block.start, block.stop - 2) if is_ordered else ():
+            pair = slice(level, level + 2)
+            matrix[pair, pair] += torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    return matrix
 
 
 def _targets(

@@ -78,38 +78,40 @@ def _ordered(code: ColumnCode, condition: Condition) -> tuple[np.ndarray, Cells]
     bins = code.bins
     ranges = list(_ranges(code, condition))
     share = np.zeros(len(bins))
-    pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+    pieces: list[tuple[np.ndarray, ...]] = []
     total = np.bincount(bins.cell_bin, weights=bins.cell_mass, minlength=len(bins))
-    cell_last = bins.cell_first + bins.cell_length - 1
     for low, high in ranges:
-        first, last = np.maximum(bins.cell_first, low), np.minimum(cell_last, high)
-        inside = np.flatnonzero(last >= first)
-        length = (last - first + 1)[inside]
+        # The first and last of each cell's positions that lie inside, counted in its own steps.
+        start = np.maximum(-(-(low - bins.cell_first) // bins.cell_step), 0)
+        stop = np.minimum((high - bins.cell_first) // bins.cell_step, bins.cell_length - 1)
+        inside = np.flatnonzero(stop >= start)
+        length = (stop - start + 1)[inside]
         mass = bins.cell_mass[inside] * length / bins.cell_length[inside]
-        pieces.append((bins.cell_bin[inside], first[inside], length, mass))
+        first = (bins.cell_first + start * bins.cell_step)[inside]
+        pieces.append((bins.cell_bin[inside], first, length, mass, bins.cell_step[inside]))
         share += np.bincount(bins.cell_bin[inside], weights=mass, minlength=len(bins))
     for low, high in ranges:
         bare = np.flatnonzero((share <= 0) & (bins.first <= high) & (bins.last >= low))
         for index in bare:
             pieces.append(_beyond(code, int(index), low, high))
-    level, first, length, mass = (np.concatenate(parts) if parts else np.zeros(0) for parts in _columns(pieces))
+    level, first, length, mass, step = (np.concatenate(parts) if parts else np.zeros(0) for parts in _columns(pieces))
     share = np.where(share > 0, share / np.maximum(total, 1e-12), 0.0)
     touched = np.bincount(level.astype(np.int64), minlength=len(bins)) > 0
     share[touched & (share <= 0)] = _BEYOND
     order = np.lexsort((first, level))
     cells = Cells.build(
         len(bins), level=level.astype(np.int64)[order], first=first.astype(np.int64)[order],
-        length=length.astype(np.int64)[order], mass=mass[order],
+        length=length.astype(np.int64)[order], mass=mass[order], step=step.astype(np.int64)[order],
         fallback_first=bins.first, fallback_length=np.ones(len(bins), dtype=np.int64),
     )  # fmt: skip
     return share, cells
 
 
 def _columns(pieces: list[tuple[np.ndarray, ...]]) -> Iterable[list[np.ndarray]]:
-    return [[piece[part] for piece in pieces] for part in range(4)]
+    return [[piece[part] for piece in pieces] for part in range(5)]
 
 
-def _beyond(code: ColumnCode, index: int, low: int, high: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _beyond(code: ColumnCode, index: int, low: int, high: int) -> tuple[np.ndarray, ...]:
     """Pieces of [low, high] inside a bin in which no patient's value is allowed: likelier near the patients."""
     assert code.bins is not None
     bins = code.bins
@@ -125,7 +127,7 @@ def _beyond(code: ColumnCode, index: int, low: int, high: int) -> tuple[np.ndarr
     distance = np.abs(first + length / 2 - centre)
     scale = max(float(distance.min()), (high - low + 1) / 8, 1.0)
     mass = length * np.exp(-(distance - distance.min()) / scale)
-    return np.full(len(first), index), first, length, np.maximum(mass, 1e-12)
+    return np.full(len(first), index), first, length, np.maximum(mass, 1e-12), np.ones(len(first), dtype=np.int64)
 
 
 def _ranges(code: ColumnCode, condition: Condition) -> Iterable[tuple[int, int]]:

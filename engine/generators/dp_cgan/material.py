@@ -157,16 +157,17 @@ def of_measurements(
     """
     check_learnable(table, schema)
     budget = fit.budget
+    columns = len(schema.features)
     measurer = Measurer(len(table), fit.stream, fit.announce, [Threshold(SAMPLER_DELTA)])
     private = learn_privately(
         table, schema, measurer=measurer, shape_square=budget.shape, margin_square=budget.margins,
         threshold_delta=budget.threshold_delta, cells=lambda patients: cells_for(budget.richness(patients)),
-        bins=lambda patients: bins_for(budget.richness(patients)),
+        bins=lambda patients: bins_for(patients, budget.pairs(patients=patients, columns=columns).noise),
     )  # fmt: skip
-    columns = len(private.encoding.columns)
     tables = measure_pairs(private, measurer=measurer, budget=budget.pairs(patients=private.patients, columns=columns))
     shares = [code.counts / code.counts.sum() for code in private.encoding.columns]
-    critic, rows = fit_critic(shares, tables, patients=private.patients, seed=seed, progress=progress)
+    ordered = [code.bins is not None for code in private.encoding.columns]
+    critic, rows = fit_critic(shares, tables, ordered=ordered, patients=private.patients, seed=seed, progress=progress)
     wanted = min(_CHAIN_ROWS, _CHAIN_CELLS // columns)
     levels = _follow(critic, rows, wanted, seed=seed)
     return Material(private.encoding, levels, np.arange(len(levels)), [], private.patients, critic), private.levels

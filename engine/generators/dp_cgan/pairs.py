@@ -24,7 +24,7 @@ def measure_pairs(private: PrivateEncoding, *, measurer: Measurer, budget: PairB
         chosen = _strongest(private, measurer=measurer, square=budget.selection, count=budget.count)
     if not chosen:
         return []
-    noise = float((len(chosen) / budget.measured) ** 0.5)
+    noise = budget.noise
     measured = measurer.measure([_table(private.levels, pair, sizes, noise, "pair") for pair in chosen])
     counts = [code.counts for code in private.encoding.columns]
     return [
