@@ -29,6 +29,7 @@ from tests.benchmarks.contenders import CONTENDERS, DELTA, Contender, chosen
 from tests.benchmarks.environments import python_of
 from tests.benchmarks.peers.common import COHORT, COHORT_ROWS
 from tests.benchmarks.processes import FailedError, last_line, run
+from tests.benchmarks.public_domain import public_schema
 from tests.benchmarks.results import Results, tables
 from tests.benchmarks.scoring import SPLIT
 
@@ -84,8 +85,9 @@ class Bench:
         model, rows, cohort = folder / "model", folder / "synthetic.csv", folder / "cohort.csv"
         options = one.quick if self._quick else one.options
         private = one.epsilon is not None
+        schema = public_schema(SPLIT / "schema.json", folder / "schema.json") if one.public_domain else self._schema
         train = [
-            "--generator", one.generator, "--table", str(self._train), "--schema", str(self._schema),
+            "--generator", one.generator, "--table", str(self._train), "--schema", str(schema),
             "--out", str(model), "--seed", str(seed), "--json",
             *(("--epsilon", f"{one.epsilon:g}", "--delta", f"{DELTA:g}") if private else ("--no-privacy",)),
             *(part for option in options for part in ("--option", option)),

@@ -151,7 +151,8 @@ def test_five_hundred_categories_are_all_kept() -> None:
 def test_cells_draw_only_what_has_mass() -> None:
     cells = Cells.build(
         3, level=np.array([0, 0, 1]), first=np.array([0, 10, 50]), length=np.array([1, 5, 1]),
-        mass=np.array([0.0, 2.0, 1.0]), step=np.array([1, 2, 1]), fallback_first=np.array([0, 0, 99]), fallback_length=np.array([1, 1, 1]),
+        mass=np.array([0.0, 2.0, 1.0]), step=np.array([1, 2, 1]),
+        fallback_first=np.array([0, 0, 99]), fallback_length=np.array([1, 1, 1]),
     )  # fmt: skip
     drawn = cells.draw(np.repeat([0, 1, 2], 200), np.random.default_rng(1))
     assert set(drawn[:200]) == {10, 12, 14, 16, 18}

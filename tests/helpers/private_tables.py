@@ -72,7 +72,8 @@ def encode(
     return learn_privately(
         table, schema, measurer=measurer or Measurer(len(table), NoiseStream(key), lambda events: None),
         shape_square=shape, margin_square=margin, threshold_delta=0.1 * DELTA,
-        cells=lambda patients: cells_for(richness(patients)), bins=lambda patients: bins_for(patients, patients / richness(patients) * 10),
+        cells=lambda patients: cells_for(richness(patients)),
+        bins=lambda patients: bins_for(patients, patients / richness(patients) * 10),
     )  # fmt: skip
 
 
