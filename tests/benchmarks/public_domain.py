@@ -1,4 +1,4 @@
-"""The split's categories and bounds as public knowledge: those of the whole published release, as MST and AIM get them."""
+"""The split's categories and bounds as public knowledge: those of the whole release, as MST and AIM get them."""
 
 import json
 from pathlib import Path

@@ -26,6 +26,9 @@ _NAMED_SHARE = 0.7
 _CONDITION_RATE = 3.0
 """Learning rate of the condition input, as a multiple: each of its weights is used in few rows."""
 _PATIENCE = 4
+_FEWEST_PASSES = 4
+_MOST_CELLS = 40_000_000
+"""Rows times columns times passes after which more passes hardly lower the held-out loss."""
 _BETTER = 1e-3
 _REPORT_SECONDS = 0.5
 
@@ -51,11 +54,14 @@ class Recipe:
     patience: int = _PATIENCE
 
     @classmethod
-    def suited(cls, *, rows: int, levels: int, epochs: int, batch: int) -> "Recipe":
-        """The recipe for a table, fixed by its size alone: few rows per level need smaller steps and more restraint."""
+    def suited(cls, *, rows: int, columns: int, levels: int, epochs: int, batch: int) -> "Recipe":
+        """The recipe for a table, fixed by its size alone.
+
+        Few rows per level need smaller steps and more restraint; of many rows fewer passes are enough.
+        """
         scarce = rows < 3 * levels
         return cls(
-            epochs=epochs,
+            epochs=min(epochs, max(_FEWEST_PASSES, round(_MOST_CELLS / (rows * columns)))),
             batch=max(1, min(batch, max(8, rows // 30))),
             rate=5e-3 if rows >= 1_000 else 2e-3,
             decay=1.0 if scarce else 0.3,
