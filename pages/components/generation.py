@@ -102,7 +102,7 @@ def results() -> None:
     with st.container(horizontal=True):
         st.metric("Synthetic patients", f"{cohort.rows or 0:,}")
         st.metric("Obey every criterion", _percent(cohort.compliance))
-        st.metric("Supporting real records", _shown(report.get("support_rows")))
+        st.metric("Supporting patients", _shown(report.get("support_rows")))
         st.metric("Made in", "–" if cohort.seconds is None else f"{cohort.seconds:.1f} s")
     for note in report.get("notes", []):
         st.warning(note, icon=":material/warning:")

@@ -99,7 +99,13 @@ def learn(
     recipe = (
         Recipe.of_chains(rows=len(learned), epochs=options["epochs"])
         if private
-        else Recipe.suited(rows=len(learned), levels=shape.total, epochs=options["epochs"], batch=options["batch_size"])
+        else Recipe.suited(
+            rows=len(learned),
+            columns=len(order),
+            levels=shape.total,
+            epochs=options["epochs"],
+            batch=options["batch_size"],
+        )
     )
     random = torch.Generator().manual_seed(int(random_generator(seed, "weights").integers(2**62)))
     network = Network.initial(shape, marginals=[_smoothed(part) for part in counts], random=random)
