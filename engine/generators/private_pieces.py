@@ -43,7 +43,7 @@ def with_pieces(bins: Bins, *, roundings: tuple[tuple[int, float], ...], atoms: 
         # A cell's own count is the more precise one.
         part = min(1.0, mass / shared) if shared else 0.0
         rows += [(of_bin, place, 1, atoms[int(place)] * part, 1) for place in own]
-        rows += _round(of_bin, first, last, mass - shared * part, roundings)
+        rows += _round(of_bin, first, last, max(mass - shared * part, 0.0), roundings)
     columns = list(zip(*rows, strict=True)) if rows else [()] * 5
     of_bin, first, length, step = (np.array(columns[index], dtype=np.int64) for index in (0, 1, 2, 4))
     order = np.lexsort((first, of_bin))
@@ -53,12 +53,26 @@ def with_pieces(bins: Bins, *, roundings: tuple[tuple[int, float], ...], atoms: 
     )  # fmt: skip
 
 
+def _own_shares(roundings: tuple[tuple[int, float], ...]) -> list[tuple[int, float]]:
+    """How often each distance is drawn from, coarse to fine, so that round values come out with their shares.
+
+    A finer distance's positions hold the coarser ones too, so what they give these by chance is taken off.
+    """
+    given: list[tuple[int, float]] = []
+    for index in range(len(roundings) - 1, -1, -1):
+        step, share = roundings[index]
+        own = 1 - (step / roundings[index - 1][0] if index else 0.0)
+        share -= sum(weight * finer / step * own for finer, weight in given)
+        given.append((step, max(share, 0.0) / own))
+    return given[::-1]
+
+
 def _round(
     of_bin: int, first: int, last: int, mass: float, roundings: tuple[tuple[int, float], ...]
 ) -> list[tuple[int, int, int, float, int]]:
     """The positions from ``first`` to ``last`` as one cell per rounding, ``mass`` shared out."""
     found = []
-    for step, share in roundings:
+    for step, share in _own_shares(roundings):
         start = -(-first // step) * step
         count = (last - start) // step + 1 if start <= last else 0
         if count > 0:

@@ -49,10 +49,7 @@ def gap(levels: np.ndarray, pool: np.ndarray) -> float:
     [
         (4_000, 2.0),
         (1_000, 1.3),
-        pytest.param(
-            500, 1.5,
-            marks=pytest.mark.xfail(strict=True, reason="batches of 128 are too coarse to balance a few hundred rows"),
-        ),
+        (500, 1.5),
     ],
 )  # fmt: skip
 def test_balanced_rows_have_the_pairs_of_the_pool(rows: int, times: float) -> None:

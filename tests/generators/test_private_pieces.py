@@ -84,7 +84,6 @@ def test_mass_and_places_stay_inside_each_cell(seed: int) -> None:
     assert np.bincount(at, minlength=12) / 5_000 == pytest.approx(wanted, abs=0.03)
 
 
-@pytest.mark.xfail(strict=True, reason="a finer rounding's positions include the coarser ones, which then get too much")
 def test_each_rounding_has_its_share_of_the_values() -> None:
     found = with_pieces(
         bins_of((0, 0, 100, 90.0), last=(99,)), roundings=((10, 0.6), (5, 0.3), (1, 0.1)), atoms={}

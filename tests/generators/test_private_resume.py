@@ -103,14 +103,8 @@ POINTS = [
     (0.0, ("Epoch 1 of", "Epoch 2 of")),
     (0.0, ("Calibrating",)),
     (GRADIENTS, ("Epoch 2 of", "Private step 50 of", "Private step 200 of")),
-    pytest.param(
-        GRADIENTS, ("Private step 400 of",),
-        marks=pytest.mark.xfail(strict=True, reason="resumed after the last step, the steps' event is not announced"),
-    ),
-    pytest.param(
-        GRADIENTS, ("Calibrating",),
-        marks=pytest.mark.xfail(strict=True, reason="resumed after the last step, the steps' event is not announced"),
-    ),
+    (GRADIENTS, ("Private step 400 of",)),
+    (GRADIENTS, ("Calibrating",)),
 ]  # fmt: skip
 
 
@@ -180,7 +174,6 @@ def test_a_changed_option_begins_anew_and_pays_for_both(change: dict[str, Any], 
     assert changed.statement()["identity"] == fresh.statement()["identity"] != before["identity"]
 
 
-@pytest.mark.xfail(strict=True, reason="a second interruption drops the events of the attempt with other noise")
 def test_what_another_attempt_spent_is_not_forgotten_at_the_second_interruption(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         fit(tmp_path, CancelAt("Epoch 1 of"))

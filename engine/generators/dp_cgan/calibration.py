@@ -89,8 +89,10 @@ def _halved(flat: Tensor, weights: Tensor, chosen: np.ndarray) -> np.ndarray:
     first, second = chosen[:half], chosen[half : 2 * half]
     kept = np.empty(half, dtype=np.int64)
     surplus = torch.zeros(len(weights), len(weights))
-    for start in range(0, half, _BALANCED_AT_ONCE):
-        batch = slice(start, start + _BALANCED_AT_ONCE)
+    # Rows of one batch do not see each other, so few rows go in smaller ones.
+    size = min(_BALANCED_AT_ONCE, max(8, half // 64))
+    for start in range(0, half, size):
+        batch = slice(start, start + size)
         one, other = _scaled_rows(flat[first[batch]], weights), _scaled_rows(flat[second[batch]], weights)
         excess = ((one @ surplus) * one).sum(1) - ((other @ surplus) * other).sum(1)
         sign = torch.where(excess > 0, -1.0, 1.0)[:, None]

@@ -40,6 +40,7 @@ _STIFFNESS = _OWN + 4.0
 _WIDE_PRIOR = 50.0
 """The prior's τ² over the estimated one: a few strong cells among many weak ones need it."""
 _LEAST_VARIANCE = 1e-3
+_CHANCE = 2.0
 _FORBIDDEN = -60.0
 
 
@@ -92,6 +93,13 @@ class Critic:
     @property
     def _total(self) -> int:
         return sum(self.sizes)
+
+    def forbid(self, first: int, second: int, allowed: np.ndarray) -> None:
+        """Rule out pairs of levels of two columns: ``allowed`` is bool (levels of first, levels of second)."""
+        here, there = self.blocks[first], self.blocks[second]
+        ruled_out = torch.from_numpy(np.where(allowed, 0.0, _FORBIDDEN)).float()
+        self.weights[here, there] += ruled_out
+        self.weights[there, here] += ruled_out.T
 
     def packed(self) -> Tensor:
         """The weights of all pairs in a row, float32; read back by :meth:`unpacked`."""
@@ -259,4 +267,6 @@ def _shrinkage(share: np.ndarray, expected: np.ndarray, noise: float, patients: 
     variance = noise**2 / (patients * floor) ** 2 + 1 / (patients * floor)
     weight = np.where(expected > 0, 1 / variance**2, 0.0)
     found = float((weight * ((share / floor - 1) ** 2 - variance)).sum() / max(weight.sum(), 1e-300))
+    # Of many tables without any structure some seem to have some: what chance explains is taken off.
+    found -= _CHANCE * (2 / max(float(weight.sum()), 1e-300)) ** 0.5
     return variance * floor / (_WIDE_PRIOR * max(found, _LEAST_VARIANCE))

@@ -103,10 +103,10 @@ class DPCGAN(Generator):
             rows = private.one_row_each(table, schema)
             material, real = of_measurements(rows, schema, private, seed=seed, progress=Part(progress, 0.01, 0.4))
         else:
-            material = of_rows(table, schema)
+            material = of_rows(table, schema, seed=seed, progress=Part(progress, 0.0, 0.2))
         learned = learn(
             material, chosen, seed=seed, private=private, real=real, checkpoint=checkpoint,
-            progress=Part(progress, 0.4 if private else 0.01, 0.99),
+            progress=Part(progress, 0.4 if private else 0.2, 0.99),
         )  # fmt: skip
         report = fit_report(
             learned, private_statement(private) if private else {}, generator=self.name, seed=seed,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from engine.core.settings import settings
 from engine.core.workspace import Workspace, read_json, write_json
 from engine.generators.dp_cgan.budget import Budget, bins_for, cells_for
 from engine.generators.dp_cgan.critic import Critic, fit_critic
-from engine.generators.dp_cgan.pairs import measure_pairs
+from engine.generators.dp_cgan.pairs import count_pairs, measure_pairs
 from engine.generators.dp_cgan.structure import Nesting, find_nestings
 from engine.generators.encoding import Encoding, check_learnable
 from engine.generators.private_encoding import learn_privately
@@ -37,6 +38,10 @@ _CHAIN_ROWS = 30_000
 _CHAIN_CELLS = 900_000
 """Rows times columns that the network learns from at most."""
 _SWEEPS_BETWEEN = 4
+_MOST_LEVELS = 600
+"""Levels of all columns up to which rows without formal privacy get a critic; beyond, it costs too much."""
+_STEPS = 100
+_CHAINS = 3_000
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Material:
         levels: int32 (rows, columns) in the schema's order, no level negative.
         groups: int64 (rows,); rows of one group are held back from training together.
         nestings: columns that are coarser versions of others.
-        critic: of a private fit.
+        critic: of the pairs; None for tables of very many levels without formal privacy.
         patients: how many patients were learned from; of a private fit, noisy.
     """
 
@@ -60,11 +65,22 @@ class Material:
     critic: Critic | None = None
 
 
-def of_rows(table: pd.DataFrame, schema: TableSchema) -> Material:
-    """The rows themselves; no formal privacy."""
+def of_rows(table: pd.DataFrame, schema: TableSchema, *, seed: int, progress: Progress) -> Material:
+    """The rows themselves, and a critic of their pairs that refines rare cohorts; no formal privacy."""
     encoding, levels = Encoding.learn(table, schema)
-    groups = patient_numbers(table, schema)
-    return Material(encoding, levels, groups, find_nestings(levels, encoding.sizes), float(groups.max() + 1))
+    groups, sizes = patient_numbers(table, schema), encoding.sizes
+    nestings = find_nestings(levels, sizes)
+    critic = None
+    if len(sizes) > 1 and sum(sizes) <= _MOST_LEVELS:
+        pairs = list(combinations(range(len(sizes)), 2))
+        critic, _ = fit_critic(
+            [code.counts / code.counts.sum() for code in encoding.columns], count_pairs(levels, sizes, pairs),
+            ordered=[code.bins is not None for code in encoding.columns], patients=float(len(levels)), seed=seed,
+            progress=progress, steps=_STEPS, chains=_CHAINS,
+        )  # fmt: skip
+        for nesting in nestings:
+            critic.forbid(nesting.coarse, nesting.fine, nesting.allowed)
+    return Material(encoding, levels, groups, nestings, float(groups.max() + 1), critic)
 
 
 def patient_numbers(table: pd.DataFrame, schema: TableSchema) -> np.ndarray:
@@ -115,8 +131,8 @@ class PrivateFit:
         if folder is not None and (folder / RECORD).exists():
             record = read_json(folder / RECORD)
             earlier = list(events_from_json(record["events"]))
-            if record["identity"] != identity:
-                fit.earlier = earlier
+            # Of the same release, what was measured before it; of another one, everything.
+            fit.earlier = earlier[: record.get("earlier", 0)] if record["identity"] == identity else earlier
         return fit
 
     def announce(self, events: Sequence[Event]) -> None:
@@ -124,7 +140,8 @@ class PrivateFit:
         self.events = list(events)
         if self.folder is not None:
             told = [event.as_json() for event in (*self.earlier, *self.events)]
-            write_json(self.folder / RECORD, {"events": told, "identity": self.identity})
+            record = {"events": told, "identity": self.identity, "earlier": len(self.earlier)}
+            write_json(self.folder / RECORD, record)
 
     def one_row_each(self, table: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
         """One row of each patient, drawn by the patient's name alone: other patients have no say in it.

@@ -54,6 +54,8 @@ def take_private_steps(
     folder = checkpoint / "private-steps" if checkpoint else None
     if folder is not None and (kept := read_tensors(folder, private.identity)) is not None:
         training.restore(*kept)
+        # Where nothing is left to do, the steps that were taken before must still be told.
+        private.announce([*measured, PoissonGaussian(noise, _SAMPLING_RATE, training.step)])
     while training.step < _STEPS:
         segment = training.step // _SEGMENT
         taken = training.step + _SEGMENT
