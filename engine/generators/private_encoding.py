@@ -155,7 +155,7 @@ class _Ordered:
         present, missing = _recorded(counts, noise, patients)
         grid, counts = self.grid.with_tails(counts[:-1], noise)
         mass = on_simplex(counts, present)
-        low, high = int(grid.first[0]), int(grid.last[-1])
+        low, high = grid.reach
         bins = bins_of_cells(grid.first, grid.last - grid.first + 1, mass, low=low, high=high, max_bins=self.most_bins)
         if not present:
             missing = max(missing, 1.0)

@@ -97,10 +97,19 @@ class Grid:
             return self, counts.astype(np.float64)
         return replace(self, first=self.first[low:high], last=self.last[low:high]), out[low:high]
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Lowest and highest position that can be asked for: declared bounds, else those that were found."""
+        low, high = _declared(self.column, self.scale)
+        return (
+            int(self.first[0]) if np.isinf(low) else min(int(low), int(self.first[0])),
+            int(self.last[-1]) if np.isinf(high) else max(int(high), int(self.last[-1])),
+        )
+
     def released(self) -> Column:
         """The column with the grid's bounds, which are public now."""
         decimals = None if self.column.kind is not Kind.NUMERIC else round(np.log10(max(self.scale, 1.0)))
-        low, high = float(self.first[0] / self.scale), float(self.last[-1] / self.scale)
+        low, high = (position / self.scale for position in self.reach)
         if self.column.kind is Kind.DATE:
             high = float(np.ceil(high))
         return self.column.model_copy(
