@@ -15,6 +15,10 @@ from pages.components.state import studio
 from pages.components.text import plain
 
 
+_ENOUGH = 3_000
+"""Patients times epsilon below which a private model says little: at 1,000 patients and ε 3 strong patterns survive."""
+
+
 @dataclass(frozen=True)
 class Level:
     """A choice of epsilon in words; None for no formal privacy."""
@@ -108,6 +112,12 @@ def state(account: Account, asked: tuple[float, float] | None, record: DatasetRe
         return Choice({"private": False, "epsilon": None, "delta": None}, True)
     epsilon, delta = asked
     options = {"private": True, "epsilon": epsilon, "delta": delta}
+    if (record.patients or 0) * epsilon < _ENOUGH:
+        st.warning(
+            f"{record.patients or 0:,} patients are few for ε {epsilon:g}: noise will drown most of what they have in "
+            "common. More patients or a larger ε help; without formal privacy the model learns all, for you alone.",
+            icon=":material/blur_on:",
+        )
     try:
         outlook = studio().training.outlook(account, epsilon=epsilon, delta=delta)
     except UserError as error:
