@@ -14,7 +14,6 @@ from engine.storage.records import DatasetRecord
 from pages.components.state import studio
 from pages.components.text import plain
 
-
 _ENOUGH = 3_000
 """Patients times epsilon below which a private model says little: at 1,000 patients and ε 3 strong patterns survive."""
 
