@@ -32,7 +32,7 @@ with st.container(border=True):
     st.caption(f":material/shield: {info.privacy}")
     offered = Capability.DIFFERENTIAL_PRIVACY in info.capabilities
     account = studio().training.account(chosen) if offered else None
-    level = budget.level() if offered else None
+    level = budget.level(record) if offered else None
     spending = st.container()
     asked = None
     with st.expander("Expert settings"):

@@ -62,14 +62,15 @@ class Choice:
     allowed: bool
 
 
-def level() -> Level:
-    """The level that is chosen."""
+def level(record: DatasetRecord) -> Level:
+    """The level that is chosen; proposed is the one that suits the number of patients."""
+    proposed = 1 if (record.patients or 0) * (LEVELS[1].epsilon or 0) >= _ENOUGH else len(LEVELS) - 1
     labels = [one.label for one in LEVELS]
     picked = st.radio(
-        "Privacy", labels, index=1, key="privacy-level", captions=[one.meaning for one in LEVELS],
+        "Privacy", labels, index=proposed, key="privacy-level", captions=[one.meaning for one in LEVELS],
         help="ε bounds what anybody can learn about one patient from the model and all cohorts drawn from it.",
     )  # fmt: skip
-    return LEVELS[labels.index(picked or labels[1])]
+    return LEVELS[labels.index(picked or labels[proposed])]
 
 
 def experts(chosen: Level, record: DatasetRecord, account: Account, info: GeneratorInfo) -> tuple[float, float] | None:
