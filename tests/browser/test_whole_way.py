@@ -141,6 +141,8 @@ def test_a_rare_cell_of_an_upload_never_reaches_the_browser(dashboard: Dashboard
     page.get_by_role("button", name="Read this table").click()
     page.get_by_role("button", name="Looks right: prepare it").click(timeout=60_000)
     expect(page.get_by_role("button", name="Train a generator")).to_be_visible(timeout=LONG)
+    # The button is drawn before the tabs, whose frames may still be on their way on a busy machine.
+    expect(page.get_by_text("Patient table")).to_be_visible(timeout=LONG)
     received = b"".join(frames)
     assert b"asthma" in received or b"Patient table" in received
     open_page(page, "Train")
