@@ -1,11 +1,11 @@
 """The encoding of a table under differential privacy: measured, not read from rows.
 
-Public are the column names, kinds and roles that a person confirmed, bounds and decimals of the clinical catalogue,
-bounds that were declared, and category lists that are marked public. Everything else is measured, in three rounds of
-histograms in which a patient is in one cell each (:mod:`engine.privacy.measurement`): how many patients there are and
-with how many decimals a column is recorded; which orders of magnitude its numbers have (years, for dates), from which
-a grid follows; and how the patients lie on the grid, which gives bins, marginal distribution, missingness and the
-place inside a bin at once. Categories that are not public are discovered by a noisy threshold; rows of the others
+Public are the column names, kinds, roles and units that a person confirmed, bounds of the clinical catalogue and
+declared ones, and category lists that are marked public. Everything else is measured, in three rounds of histograms in
+which a patient is in one cell each (:mod:`engine.privacy.measurement`): how many patients there are and what a
+column's values are rounded to; which orders of magnitude its numbers have (years, for dates), from which a grid
+follows; and how the patients lie on the grid, which gives bins, marginal distribution, missingness, single values that
+many share and the place inside a bin. Categories that are not public are discovered by a noisy threshold; rows of the others
 count for nothing.
 """
 

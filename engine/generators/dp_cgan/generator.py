@@ -11,8 +11,8 @@ drew. In both cases its logits are shifted to the known marginals and a pool of 
 Why a private fit is (ε, δ)-differentially private
 --------------------------------------------------
 *Neighbours*: two tables that differ by one patient, added or removed, with all her rows. *Public*: column names,
-kinds and roles (a person confirmed them), bounds and decimals of the clinical catalogue, declared bounds, category
-lists that are marked public, the options and the seed. Everything else comes from measurements.
+kinds, roles and units that a person confirmed, bounds of the clinical catalogue and declared ones, category lists
+that are marked public, the options and the seed. Everything else comes from measurements.
 
 1. Of each patient one row is kept, drawn by a keyed hash of her own name: she has at most one row, and no say in
    others'.

@@ -8,8 +8,8 @@ from engine.generators.dp_cgan.material import PrivateFit
 from engine.privacy.accounting import epsilon
 
 _PUBLIC = (
-    "column names, kinds and roles; bounds and decimals of the clinical catalogue; declared bounds; category lists "
-    "that are marked public; options and seed"
+    "column names, kinds, roles and units as confirmed; bounds of the clinical catalogue and declared ones; category "
+    "lists that are marked public; options and seed"
 )
 
 
