@@ -5,8 +5,8 @@ declared ones, and category lists that are marked public. Everything else is mea
 which a patient is in one cell each (:mod:`engine.privacy.measurement`): how many patients there are and what a
 column's values are rounded to; which orders of magnitude its numbers have (years, for dates), from which a grid
 follows; and how the patients lie on the grid, which gives bins, marginal distribution, missingness, single values that
-many share and the place inside a bin. Categories that are not public are discovered by a noisy threshold; rows of the others
-count for nothing.
+many share and the place inside a bin. Categories that are not public are discovered by a noisy threshold; rows of the
+others count for nothing.
 """
 
 from collections.abc import Callable, Sequence
