@@ -8,6 +8,7 @@ from engine.cohort.spec import CohortSpec, Criterion, Share
 
 Intent = Literal["generate", "refine", "question", "refuse", "out_of_scope", "unclear"]
 WarningCode = Literal["infeasible", "invalid", "personal_data", "extrapolated", "large"]
+BackendName = Literal["rules", "llama", "endpoint"]
 
 
 class _Record(BaseModel):
@@ -26,11 +27,19 @@ class Understood(_Record):
     """What the reader should know about the reading: a corrected spelling, a converted unit."""
 
 
+class Action(_Record):
+    """A way out of a warning that one click takes: what its button says, and the spec that it leads to."""
+
+    label: str
+    spec: CohortSpec
+
+
 class Warning(_Record):
     """Something to know before the request is applied."""
 
     code: WarningCode
     message: str
+    actions: tuple[Action, ...] = ()
 
 
 class Source(_Record):
@@ -47,6 +56,16 @@ class Answer(_Record):
     sources: tuple[Source, ...] = ()
 
 
+class RankedColumn(_Record):
+    """One column of an answer to "the most important observations of a disease", with why it is there."""
+
+    column: str
+    reason: str
+    basis: Literal["guideline", "association"]
+    """Whether a guideline asks for it, or the source's own data connect it with the disease."""
+    source: Source
+
+
 class Turn(_Record):
     """What a request was understood to be.
 
@@ -60,7 +79,12 @@ class Turn(_Record):
     not_understood: tuple[str, ...] = ()
     warnings: tuple[Warning, ...] = ()
     answer: Answer | None = None
-    backend: Literal["rules", "llama", "endpoint"] = "rules"
+    ranked: tuple[RankedColumn, ...] = ()
+    """The columns chosen for "important observations", the most important first."""
+    backend: BackendName = "rules"
+    """Who read the request."""
+    notice: str = ""
+    """What the reader should know about the backend: why another one answered, where two of them differ."""
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
@@ -70,4 +94,6 @@ class Turn(_Record):
         for entry, shown in zip(self.understood, turn["understood"], strict=True):
             if entry.criterion is not None:
                 shown["criterion"] = CohortSpec(criteria=(entry.criterion,)).as_json()["criteria"][0]
+        for warning, shown in zip(self.warnings, turn["warnings"], strict=True):
+            shown["actions"] = [{"label": part.label, "spec": part.spec.as_json()} for part in warning.actions]
         return turn

@@ -2,7 +2,7 @@
 
 from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import Turn, Warning
-from engine.conversation.rules import parse
+from engine.conversation.rules.parser import parse
 from engine.schema.table import TableSchema
 from engine.services.context import Context
 from engine.storage.tables import read_schema

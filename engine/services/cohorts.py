@@ -8,7 +8,7 @@ import pandas as pd
 from engine.cohort.conditions import compile_conditions
 from engine.cohort.predicate import AttritionStep, attrition
 from engine.cohort.spec import CohortSpec
-from engine.conversation.wording import describe
+from engine.conversation.rules.wording import describe
 from engine.core.errors import UserError
 from engine.core.workspace import read_json
 from engine.schema.table import TableSchema

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from engine.conversation.rules import parse
+from engine.conversation.rules.parser import parse
 from engine.schema.catalogue import catalogue
 
 REQUESTS = Path(__file__).resolve().parents[1] / "conversation" / "requests.yaml"

@@ -4,12 +4,12 @@ import pytest
 from patient_table_shape import diabetes_like
 
 from engine.cohort.conditions import Interval
-from engine.conversation.bands import bands_of, choose
-from engine.conversation.numbers import read_number
-from engine.conversation.ranges import complement
-from engine.conversation.spelling import correct
-from engine.conversation.titles import icd9_of_icd10, is_icd9, nearest_titles, titles
-from engine.conversation.tokens import fold, key_of, tokenize
+from engine.conversation.rules.bands import bands_of, choose
+from engine.conversation.rules.numbers import read_number
+from engine.conversation.rules.ranges import complement
+from engine.conversation.rules.spelling import correct
+from engine.conversation.rules.titles import icd9_of_icd10, is_icd9, nearest_titles, titles
+from engine.conversation.rules.tokens import fold, key_of, tokenize
 
 
 @pytest.mark.parametrize(

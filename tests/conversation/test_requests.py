@@ -6,7 +6,7 @@ import pytest
 from patient_table_shape import load, mimic_like, spec_of
 
 from engine.cohort.spec import CohortSpec
-from engine.conversation.rules import parse
+from engine.conversation.rules.parser import parse
 
 SCHEMA = mimic_like()
 TABLES = {**load("requests.yaml"), **load("requests_held_out.yaml")}

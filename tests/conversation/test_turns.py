@@ -8,10 +8,10 @@ import pytest
 from patient_table_shape import diabetes_like, load, mimic_like, spec_of
 
 from engine.cohort.spec import CohortSpec
-from engine.conversation.items import read_items
-from engine.conversation.lexicon import lexicon_for
-from engine.conversation.rules import parse
-from engine.conversation.wording import describe
+from engine.conversation.rules.items import read_items
+from engine.conversation.rules.lexicon import lexicon_for
+from engine.conversation.rules.parser import parse
+from engine.conversation.rules.wording import describe
 from engine.schema.catalogue import catalogue
 
 MIMIC, UPLOAD = mimic_like(), diabetes_like()

@@ -1,7 +1,7 @@
 """How many patients a request asks for, and the words that act on the whole of the previous spec."""
 
-from engine.conversation.facts import Columns, Count, Fact, Population, Problem, Removal, Restart
-from engine.conversation.reading import Reading
+from engine.conversation.rules.facts import Columns, Count, Fact, Population, Problem, Removal, Restart
+from engine.conversation.rules.reading import Reading
 
 _NEAR = 7
 

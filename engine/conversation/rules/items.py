@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.conversation.lexicon import Lexicon
-from engine.conversation.numbers import read_number
-from engine.conversation.spelling import correct
-from engine.conversation.titles import longest_title, title_words
-from engine.conversation.tokens import GLUE, Token, tokenize
+from engine.conversation.rules.lexicon import Lexicon
+from engine.conversation.rules.numbers import read_number
+from engine.conversation.rules.spelling import correct
+from engine.conversation.rules.titles import longest_title, title_words
+from engine.conversation.rules.tokens import GLUE, Token, tokenize
 
 _OPERATORS = {">": ">", "<": "<", ">=": ">=", "<=": "<=", "=": "=", "!=": "not"}
 _LONGEST = 14

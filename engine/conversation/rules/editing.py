@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from engine.cohort.spec import MAX_PATIENTS, CohortSpec, Criterion, Share
 from engine.cohort.vocabulary import diseases
 from engine.conversation.contract import Warning
-from engine.conversation.facts import (
+from engine.conversation.rules.facts import (
     Columns,
     Count,
     Demand,
@@ -22,9 +22,9 @@ from engine.conversation.facts import (
     Restart,
     share_of,
 )  # fmt: skip
-from engine.conversation.feasibility import infeasibilities
-from engine.conversation.lexicon import Lexicon
-from engine.conversation.merging import merge
+from engine.conversation.rules.feasibility import infeasibilities
+from engine.conversation.rules.lexicon import Lexicon
+from engine.conversation.rules.merging import merge
 
 LARGE = 1_000_000
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from engine.conversation.facts import Demand, Fact, Limit
-from engine.conversation.items import Item, Request
-from engine.conversation.lexicon import Lexicon
+from engine.conversation.rules.facts import Demand, Fact, Limit
+from engine.conversation.rules.items import Item, Request
+from engine.conversation.rules.lexicon import Lexicon
 from engine.schema.table import Column
 
 _PASSED = ("filler", "patients", "but", "verb", "all", "also", "only", "limit", "unit", "plural_s")

@@ -3,8 +3,8 @@
 from engine.cohort.conditions import bare_code, compile_conditions, in_code_range, restrict
 from engine.cohort.spec import CohortSpec, Criterion
 from engine.conversation.contract import Warning
-from engine.conversation.lexicon import Lexicon
-from engine.conversation.wording import phrase
+from engine.conversation.rules.lexicon import Lexicon
+from engine.conversation.rules.wording import phrase
 from engine.core.errors import UserError
 from engine.schema.table import Kind
 

@@ -1,10 +1,10 @@
 """Categories in requests: "women", "Hispanic", "insulin steady", "gender female"."""
 
 from engine.cohort.spec import Criterion
-from engine.conversation.bands import bands_of
-from engine.conversation.facts import Demand, Fact, Problem
-from engine.conversation.reading import Reading
-from engine.conversation.tokens import GLUE, key_of
+from engine.conversation.rules.bands import bands_of
+from engine.conversation.rules.facts import Demand, Fact, Problem
+from engine.conversation.rules.reading import Reading
+from engine.conversation.rules.tokens import GLUE, key_of
 from engine.schema.table import Column, Kind
 
 

@@ -4,8 +4,8 @@ import re
 from functools import lru_cache
 
 from engine.conversation.contract import Answer, Source
-from engine.conversation.items import Request
-from engine.conversation.lexicon import Lexicon
+from engine.conversation.rules.items import Request
+from engine.conversation.rules.lexicon import Lexicon
 from engine.core.workspace import ASSETS
 from engine.schema.table import Column, Kind
 

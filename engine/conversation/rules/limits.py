@@ -3,12 +3,12 @@
 import math
 
 from engine.cohort.conditions import Interval
-from engine.conversation.bands import bands_of
-from engine.conversation.concepts import concept_of, convert, is_time, time_unit
-from engine.conversation.facts import Fact, Limit, Problem
-from engine.conversation.ranges import RangeRead, complement, read_ranges
-from engine.conversation.reading import Reading
-from engine.conversation.references import normal_category, recorded, reference
+from engine.conversation.rules.bands import bands_of
+from engine.conversation.rules.concepts import concept_of, convert, is_time, time_unit
+from engine.conversation.rules.facts import Fact, Limit, Problem
+from engine.conversation.rules.ranges import RangeRead, complement, read_ranges
+from engine.conversation.rules.reading import Reading
+from engine.conversation.rules.references import normal_category, recorded, reference
 from engine.schema.table import Column
 
 _LINKS = ("filler", "but", "limit", "column", "plural_s")

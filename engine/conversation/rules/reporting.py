@@ -1,8 +1,8 @@
 """What a turn says about its words: the stretches that were understood, with their meaning, and those that were not."""
 
 from engine.conversation.contract import Understood, Warning
-from engine.conversation.editing import Edit
-from engine.conversation.facts import (
+from engine.conversation.rules.editing import Edit
+from engine.conversation.rules.facts import (
     Columns,
     Count,
     Demand,
@@ -15,11 +15,11 @@ from engine.conversation.facts import (
     Restart,
     share_of,
 )  # fmt: skip
-from engine.conversation.items import Item, Request
-from engine.conversation.lexicon import Lexicon
-from engine.conversation.reading import Reading
-from engine.conversation.titles import nearest_titles
-from engine.conversation.wording import phrase, share_phrase
+from engine.conversation.rules.items import Item, Request
+from engine.conversation.rules.lexicon import Lexicon
+from engine.conversation.rules.reading import Reading
+from engine.conversation.rules.titles import nearest_titles
+from engine.conversation.rules.wording import phrase, share_phrase
 
 
 def leave_out_alternatives(reading: Reading) -> list[Fact]:

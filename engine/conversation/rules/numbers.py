@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from engine.conversation.tokens import Token
+from engine.conversation.rules.tokens import Token
 
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from engine.cohort.conditions import Interval
-from engine.conversation.items import Item
+from engine.conversation.rules.items import Item
 
 _QUIET = ("filler",)
 _PARTS_OF_A_DECADE = {None: (0, 10), "early": (0, 4), "mid": (4, 7), "late": (7, 10)}

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from engine.cohort.spec import Criterion
 from engine.cohort.vocabulary import category_words, chapters, column_words, diseases, grammar, phrases
-from engine.conversation.bands import bands_of
-from engine.conversation.concepts import concept_of, synonyms_of
-from engine.conversation.tokens import key_of
+from engine.conversation.rules.bands import bands_of
+from engine.conversation.rules.concepts import concept_of, synonyms_of
+from engine.conversation.rules.tokens import key_of
 from engine.schema.table import Column, Kind, TableSchema
 
 _MAX_CATEGORIES = 300

@@ -4,8 +4,8 @@ import math
 
 from engine.cohort.conditions import Interval
 from engine.cohort.spec import Criterion
-from engine.conversation.facts import Demand, Fact, Limit, Problem
-from engine.conversation.reading import Reading
+from engine.conversation.rules.facts import Demand, Fact, Limit, Problem
+from engine.conversation.rules.reading import Reading
 from engine.schema.table import Column
 
 

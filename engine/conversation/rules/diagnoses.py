@@ -4,9 +4,9 @@ import re
 
 from engine.cohort.spec import Criterion
 from engine.cohort.vocabulary import chapters
-from engine.conversation.facts import Demand, Fact, Problem
-from engine.conversation.reading import Reading
-from engine.conversation.titles import icd9_of_icd10, is_icd9
+from engine.conversation.rules.facts import Demand, Fact, Problem
+from engine.conversation.rules.reading import Reading
+from engine.conversation.rules.titles import icd9_of_icd10, is_icd9
 
 _ICD9 = re.compile(r"(?:\d{3}|V\d{2}|E\d{3})(?:\.?\d{0,2})?", re.IGNORECASE)
 _ICD10 = re.compile(r"[A-Z]\d[0-9A-Z](?:\.?[0-9A-Z]{1,4})?", re.IGNORECASE)

@@ -9,15 +9,15 @@ spec (``editing``), which is checked for what cannot be met (``feasibility``). E
 import time
 
 from engine.cohort.spec import CohortSpec
-from engine.conversation import questions, safety
 from engine.conversation.contract import Answer, Intent, Turn, Warning
-from engine.conversation.editing import edit, starts_afresh
-from engine.conversation.facts import Columns, Count, Demand, Fact, Limit, Problem
-from engine.conversation.grammar import find_facts
-from engine.conversation.items import Request, read_items
-from engine.conversation.lexicon import lexicon_for
-from engine.conversation.reading import Reading
-from engine.conversation.reporting import leave_out_alternatives, offers, understood, unread
+from engine.conversation.rules import questions, safety
+from engine.conversation.rules.editing import edit, starts_afresh
+from engine.conversation.rules.facts import Columns, Count, Demand, Fact, Limit, Problem
+from engine.conversation.rules.grammar import find_facts
+from engine.conversation.rules.items import Request, read_items
+from engine.conversation.rules.lexicon import lexicon_for
+from engine.conversation.rules.reading import Reading
+from engine.conversation.rules.reporting import leave_out_alternatives, offers, understood, unread
 from engine.schema.table import TableSchema
 
 MAX_CHARACTERS = 4000

@@ -1,8 +1,8 @@
 """Which columns a request wants to see: "only age, sex and BMI", "columns: …", "also include hemoglobin"."""
 
-from engine.conversation.facts import Columns, Fact
-from engine.conversation.limits import column_then_range
-from engine.conversation.reading import Reading
+from engine.conversation.rules.facts import Columns, Fact
+from engine.conversation.rules.limits import column_then_range
+from engine.conversation.rules.reading import Reading
 
 
 def column_list(reading: Reading, at: int) -> Fact | None:

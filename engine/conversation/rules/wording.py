@@ -2,7 +2,7 @@
 
 from engine.cohort.spec import CohortSpec, Criterion, Share
 from engine.cohort.vocabulary import category_words, chapters, diseases
-from engine.conversation.concepts import concept_of, time_unit
+from engine.conversation.rules.concepts import concept_of, time_unit
 from engine.schema.table import Column, Kind, TableSchema
 
 _NAMES = {"Glasgow"}

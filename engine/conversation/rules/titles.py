@@ -11,7 +11,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
-from engine.conversation.tokens import GLUE, key_of
+from engine.conversation.rules.tokens import GLUE, key_of
 from engine.core.errors import InternalError
 
 _LONGEST = 40

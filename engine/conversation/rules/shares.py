@@ -1,8 +1,8 @@
 """Target shares: "half women", "60/40 male to female", "30 % mortality", "equal numbers of men and women"."""
 
 from engine.cohort.spec import Criterion
-from engine.conversation.facts import Fact, Problem, Proportion
-from engine.conversation.reading import Reading
+from engine.conversation.rules.facts import Fact, Problem, Proportion
+from engine.conversation.rules.reading import Reading
 from engine.schema.table import Column, Kind
 
 _BETWEEN = ("filler", "patients", "but", "limit", "all")

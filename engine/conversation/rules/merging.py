@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from engine.cohort.conditions import Interval
 from engine.cohort.spec import Criterion
-from engine.conversation.bands import bands_of, choose
 from engine.conversation.contract import WarningCode
-from engine.conversation.facts import Demand, Fact, Limit, criterion_of, negate
+from engine.conversation.rules.bands import bands_of, choose
+from engine.conversation.rules.facts import Demand, Fact, Limit, criterion_of, negate
 from engine.schema.table import Column, Kind
 
 

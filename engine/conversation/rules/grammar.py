@@ -5,25 +5,25 @@ from dataclasses import replace
 
 from engine.cohort.conditions import Interval
 from engine.cohort.spec import Criterion
-from engine.conversation.categories import (
+from engine.conversation.rules.categories import (
     after_or,
     category,
     column_then_category,
     is_only_a_noun,
     names_its_category,
 )
-from engine.conversation.column_lists import column_list
-from engine.conversation.counts import count, population, removal, restart
-from engine.conversation.diagnoses import codes
-from engine.conversation.facts import Demand, Fact, Limit, Problem
-from engine.conversation.lexicon import Unavailable
-from engine.conversation.limits import column_then_range, range_then_column
-from engine.conversation.ranges import complement
-from engine.conversation.reading import Reading
-from engine.conversation.references import reference_then_column
-from engine.conversation.shares import shares
-from engine.conversation.titles import titles
-from engine.conversation.tokens import key_of
+from engine.conversation.rules.column_lists import column_list
+from engine.conversation.rules.counts import count, population, removal, restart
+from engine.conversation.rules.diagnoses import codes
+from engine.conversation.rules.facts import Demand, Fact, Limit, Problem
+from engine.conversation.rules.lexicon import Unavailable
+from engine.conversation.rules.limits import column_then_range, range_then_column
+from engine.conversation.rules.ranges import complement
+from engine.conversation.rules.reading import Reading
+from engine.conversation.rules.references import reference_then_column
+from engine.conversation.rules.shares import shares
+from engine.conversation.rules.titles import titles
+from engine.conversation.rules.tokens import key_of
 from engine.schema.table import Kind
 
 _QUIET = frozenset(

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from engine.cohort.vocabulary import column_words
-from engine.conversation.tokens import key_of
+from engine.conversation.rules.tokens import key_of
 from engine.core.errors import UserError
 from engine.schema.catalogue import catalogue, unit_key
 from engine.schema.table import Column
