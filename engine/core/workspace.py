@@ -2,7 +2,8 @@
 
 Layout: ``cohort_studio.db`` · ``datasets/ID/`` (``table.parquet``, ``schema.json``, ``report.json``, ``splits.json``) ·
 ``models/ID/`` · ``cohorts/ID/`` (``cohort.parquet``, ``manifest.json``, ``comparison.json``) ·
-``jobs/ID/`` (checkpoints) · ``ledger/`` (keyed hashes of the registered patients) · ``secret.key``.
+``jobs/ID/`` (checkpoints) · ``ledger/`` (keyed hashes of the registered patients) · ``secret.key`` ·
+``assistant.json``.
 """
 
 import json
@@ -77,6 +78,11 @@ class Workspace:
         folder = self.root / "ledger"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
+
+    @property
+    def assistant(self) -> Path:
+        """Who reads requests, as chosen on the Assistant page; no key or token is in it."""
+        return self.root / "assistant.json"
 
     @property
     def worker_lock(self) -> Path:
