@@ -14,6 +14,8 @@ from engine.cohort.spec import Criterion
 from engine.core.workspace import ASSETS
 
 FOLDER = ASSETS / "vocabulary"
+# A BaseLoader keeps every scalar as text: a plain "no" or "on" is a word here, not a truth value. C's is nine times faster.
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 class Disease(BaseModel):
@@ -97,5 +99,4 @@ def grammar() -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def _read(name: str) -> Any:
-    # BaseLoader keeps every scalar as text: a plain "no" or "on" is a word here, not a truth value.
-    return yaml.load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    return yaml.load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), Loader=_LOADER)
