@@ -3,7 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,8 +26,6 @@ class Settings(BaseSettings):
     epsilon_limit: float = Field(default=25.0, gt=0, allow_inf_nan=False)
     """Most that all private trainings on one source may spend together. Totals above 10 are weak protection: the
     default leaves room to explore open data; lower it where the patients matter. A source can have its own limit."""
-    endpoint_key: SecretStr | None = None
-    """Key of the OpenAI-compatible endpoint; read from the environment only, never stored, shown or logged."""
 
 
 @lru_cache(maxsize=1)
