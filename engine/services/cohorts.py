@@ -75,8 +75,10 @@ class Cohorts:
         """The cohort in one sentence."""
         return describe(spec, schema)
 
-    def generate(self, model_id: str, spec: CohortSpec) -> tuple[CohortRecord, str]:
-        """Queue the generation of a cohort; returns the cohort and the job's id.
+    def generate(
+        self, model_id: str, spec: CohortSpec, *, conversation_id: str | None = None
+    ) -> tuple[CohortRecord, str]:
+        """Queue the generation of a cohort, asked for in a conversation or not; returns the cohort and the job's id.
 
         Raises:
             UserError: the model is not trained, or the spec does not suit its table.
@@ -86,8 +88,9 @@ class Cohorts:
             raise UserError("this model is not trained yet", remedy="Wait for its training to finish.")
         schema = read_schema(self._context.workspace.dataset(model.dataset_id) / "table.parquet")
         cohort = self._context.database.add_cohort(
-            model_id=model_id, dataset_id=model.dataset_id, name=describe(spec, schema), spec=spec.as_json()
-        )
+            model_id=model_id, dataset_id=model.dataset_id, name=describe(spec, schema), spec=spec.as_json(),
+            conversation_id=conversation_id,
+        )  # fmt: skip
         job = self._context.submit("generate", {"model_id": model_id, "spec": spec.as_json()}, subject=cohort.id)
         return cohort, job
 

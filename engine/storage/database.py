@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Table, delete, func, insert, inspect, se
 
 from engine.core.errors import UserError
 from engine.core.workspace import Workspace
-from engine.storage import migrations, records
+from engine.storage import conversation_tables, migrations, records
 from engine.storage.connection import absolute_url, connect, explained, for_reading, shown, unfit
 from engine.storage.records import CohortRecord, DatasetRecord, ModelRecord, State, new_id, now
 
@@ -122,7 +122,7 @@ class Database:
         return _dataset(self._update(records.datasets, "data set", id, changes))
 
     def delete_dataset(self, id: str) -> None:
-        """Forget a data set (its files stay).
+        """Forget a data set and what was said about it (its files stay).
 
         Raises:
             UserError: models were trained on it: those must be deleted first, so that no file is left without a record.
@@ -130,6 +130,10 @@ class Database:
         with self.writing() as connection:
             _refuse_while_used(connection, records.models, "dataset_id", id, "models", "data set")
             _refuse_while_used(connection, records.cohorts, "dataset_id", id, "cohorts", "data set")
+            conversations, exchanges = conversation_tables.conversations, conversation_tables.exchanges
+            said = select(conversations.c.id).where(conversations.c.dataset_id == id)
+            connection.execute(delete(exchanges).where(exchanges.c.conversation_id.in_(said)))
+            connection.execute(delete(conversations).where(conversations.c.dataset_id == id))
             connection.execute(delete(records.datasets).where(records.datasets.c.id == id))
 
     # -- models --------------------------------------------------------------------------------------------------------
@@ -193,6 +197,7 @@ class Database:
         name: str,
         spec: Mapping[str, Any],
         dataset_id: str | None = None,
+        conversation_id: str | None = None,
         id: str | None = None,
         state: State = State.PENDING,
         rows: int | None = None,
@@ -205,7 +210,7 @@ class Database:
         values = {
             "id": id or new_id(), "model_id": model_id, "dataset_id": dataset_id or model.dataset_id, "name": name,
             "spec": dict(spec), "state": state, "rows": rows, "seconds": seconds, "compliance": compliance,
-            "report": report,
+            "report": report, "conversation_id": conversation_id,
         }  # fmt: skip
         return _cohort(self._add(records.cohorts, values))
 

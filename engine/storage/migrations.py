@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, update
 
-from engine.storage import ledger_tables, records
+from engine.storage import conversation_tables, ledger_tables, records
 
 
 def _add_ledger(connection: Connection) -> None:
@@ -16,7 +16,16 @@ def _add_ledger(connection: Connection) -> None:
     records.metadata.create_all(connection, tables=added)
 
 
-STEPS: dict[int, Callable[[Connection], None]] = {1: _add_ledger}
+def _add_conversations(connection: Connection) -> None:
+    """Version 3 added conversations, and to each cohort the one that it was asked for in."""
+    added = [conversation_tables.conversations, conversation_tables.exchanges]
+    records.metadata.create_all(connection, tables=added)
+    connection.exec_driver_sql(
+        "ALTER TABLE cohorts ADD COLUMN conversation_id VARCHAR(12) REFERENCES conversations (id)"
+    )
+
+
+STEPS: dict[int, Callable[[Connection], None]] = {1: _add_ledger, 2: _add_conversations}
 """The step that leads away from each version."""
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with every change of the tables; :mod:`engine.storage.migrations` leads there from the one before."""
 
 _ALPHABET = string.ascii_lowercase + string.digits
@@ -117,11 +117,15 @@ class ModelRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class CohortRecord:
-    """A synthetic cohort drawn, or being drawn, from a model. ``compliance`` in [0, 1]."""
+    """A synthetic cohort drawn, or being drawn, from a model. ``compliance`` in [0, 1].
+
+    ``conversation_id`` names the conversation that it was asked for in, None where there was none.
+    """
 
     id: str
     model_id: str
     dataset_id: str
+    conversation_id: str | None
     name: str
     spec: dict[str, Any]
     state: State
@@ -182,6 +186,7 @@ cohorts = Table(
     Column("compliance", Float),
     Column("report", JSON(none_as_null=True)),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("conversation_id", String(12), ForeignKey("conversations.id")),
 )
 
 jobs = Table(
