@@ -117,8 +117,7 @@ class Conductor:
 
         Thread(target=work, name=f"request to the {self.name} backend", daemon=True).start()
         until, why = time.monotonic() + self.seconds, ""
-        while not result.done():
-            _pass_on(told, tell)
+        while not _pass_on(told, tell):
             stopped = stop is not None and stop.is_set()
             if why and time.monotonic() >= until:
                 raise CohortStudioError(why)
@@ -137,14 +136,15 @@ class Conductor:
             raise CohortStudioError(f"it broke unexpectedly ({type(error).__name__})") from error
 
 
-def _pass_on(told: "SimpleQueue[str | None]", tell: Tell | None) -> None:
-    """Hand on what was written meanwhile; waits a moment for it."""
+def _pass_on(told: "SimpleQueue[str | None]", tell: Tell | None) -> bool:
+    """Hand on what was written meanwhile, waiting a moment for it; whether the end (None) has come."""
     try:
         while (piece := told.get(timeout=_LOOK_SECONDS)) is not None:
             if tell is not None:
                 tell(piece)
     except Empty:
-        return
+        return False
+    return True
 
 
 def _is_settled(text: str, ruled: Turn) -> bool:

@@ -1,0 +1,175 @@
+"""Who reads requests: the choice that is kept in the workspace, the backend that it names, and its state."""
+
+import json
+import os
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from engine.cohort.spec import CohortSpec
+from engine.conversation.backend import BackendState
+from engine.conversation.conductor import Conductor
+from engine.conversation.contract import BackendName, Turn, Warning
+from engine.core.errors import UserError
+from engine.core.workspace import Workspace, read_json, write_json
+from engine.schema.table import TableSchema
+
+LLAMA = "meta-llama/Llama-2-7b-chat-hf"
+ENDPOINT_KEY = "COHORT_STUDIO_ENDPOINT_KEY"
+
+
+class Choice(BaseModel):
+    """What the Assistant page keeps. Keys and tokens are no part of it: they stay in the environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: BackendName = "rules"
+    model: str = LLAMA
+    """Name on Hugging Face, or a folder on this machine."""
+    adapter: str = ""
+    """Folder of a LoRA adapter; empty for none."""
+    address: str = ""
+    """Base address of the endpoint."""
+    endpoint_model: str = ""
+    """The model's name at the endpoint."""
+    seconds: float = Field(default=30.0, ge=1, le=600)
+    """How long a model may take before the rules answer instead."""
+
+
+class Assistant:
+    """Answers requests with the chosen backend; the rules stand in for one that is absent, fails or is slow."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def choice(self) -> Choice:
+        """What was chosen; the rules where nothing was, or where the file cannot be read (see ``problem``)."""
+        return self._read()[0]
+
+    def problem(self) -> str:
+        """Why the kept choice is not followed; empty where it is."""
+        return self._read()[1]
+
+    def choose(self, choice: Choice) -> Choice:
+        """Keep ``choice``; returns it as it is kept.
+
+        Raises:
+            UserError: the address is not valid, or the chosen backend lacks its address or name.
+        """
+        kept = choice.model_copy(
+            update={
+                "model": choice.model.strip(), "adapter": choice.adapter.strip(),
+                "endpoint_model": choice.endpoint_model.strip(), "address": _address(choice),
+            }
+        )  # fmt: skip
+        if kept.backend == "llama" and not kept.model:
+            raise UserError("no model is named", remedy=f"Name {LLAMA}, or a folder that holds a model.")
+        if kept.backend == "endpoint" and not (kept.address and kept.endpoint_model):
+            raise UserError("an endpoint needs an address and a model's name", remedy="Fill in both.")
+        write_json(self._workspace.assistant, kept.model_dump(mode="json"))
+        return kept
+
+    def reply(
+        self,
+        text: str,
+        *,
+        schema: TableSchema,
+        previous: CohortSpec | None = None,
+        stop: Event | None = None,
+        tell: Callable[[str], None] | None = None,
+        backend: BackendName | None = None,
+    ) -> Turn:
+        """The turn that answers ``text``; ``backend`` overrides the one that was chosen."""
+        if backend == "rules":
+            return by_rules(text, schema=schema, previous=previous)
+        choice, problem = self._read()
+        choice = choice.model_copy(update={"backend": backend or choice.backend})
+        turn = self._conductor(choice).reply(text, schema=schema, previous=previous, stop=stop, tell=tell)
+        if problem:
+            turn = turn.model_copy(update={"notice": f"{turn.notice} {problem}".strip()})
+        return _without_population(turn)
+
+    def key_is_set(self) -> bool:
+        """Whether the environment holds a key for the endpoint."""
+        return _key() is not None
+
+    def third_party(self, choice: Choice) -> str:
+        """The host that requests would be sent to when it is not this machine; empty when it is."""
+        from engine.conversation.endpoint.address import host_of, is_on_this_machine
+
+        address = _address(choice)
+        return host_of(address) if address and not is_on_this_machine(address) else ""
+
+    def test_endpoint(self, choice: Choice) -> str:
+        """Ask the endpoint for its models and one short request; returns what it did, in words.
+
+        Raises:
+            CohortStudioError: it cannot be reached, refuses, or its answer is of no use.
+        """
+        import time
+
+        from engine.schema.catalogue import catalogue
+
+        started = time.perf_counter()
+        endpoint = _endpoint(choice)
+        offered = endpoint.client.models()
+        if choice.endpoint_model not in offered:
+            shown = ", ".join(offered[:5]) or "none"
+            raise UserError(f"the endpoint has no model {choice.endpoint_model!r}", remedy=f"It offers: {shown}.")
+        endpoint.parse("100 women over 65", schema=catalogue().mimic3_schema())
+        return f"The endpoint answered a test request in {time.perf_counter() - started:.1f} seconds."
+
+    def _conductor(self, choice: Choice) -> Conductor:
+        if choice.backend == "endpoint":
+            if not (choice.address and choice.endpoint_model):
+                detail = "Name its address and model on the page Assistant."
+                return Conductor("endpoint", state=BackendState("off", detail), seconds=choice.seconds)
+            return Conductor("endpoint", _endpoint(choice), seconds=choice.seconds)
+        return Conductor()
+
+    def _read(self) -> tuple[Choice, str]:
+        path = self._workspace.assistant
+        if not path.is_file():
+            return Choice(), ""
+        try:
+            return Choice.model_validate(read_json(path)), ""
+        except (ValidationError, json.JSONDecodeError, UnicodeDecodeError):
+            return Choice(), "The settings of the assistant could not be read, so the rules read this. Choose again."
+
+
+def by_rules(text: str, *, schema: TableSchema, previous: CohortSpec | None = None) -> Turn:
+    """The turn of the rules alone, which needs neither settings nor a workspace."""
+    return _without_population(Conductor().reply(text, schema=schema, previous=previous))
+
+
+def _without_population(turn: Turn) -> Turn:
+    """``turn`` without a reference population that no shipped table backs, with a warning in its place."""
+    if turn.spec is None or turn.spec.reference_population is None:
+        return turn
+    note = Warning(
+        code="infeasible",
+        message="No population table ships with this source yet, so the cohort follows the source's own patients.",
+    )
+    spec = turn.spec.model_copy(update={"reference_population": None})
+    return turn.model_copy(update={"spec": spec, "warnings": (*turn.warnings, note)})
+
+
+def _address(choice: Choice) -> str:
+    from engine.conversation.endpoint.address import base_address
+
+    return base_address(choice.address) if choice.address.strip() else ""
+
+
+def _endpoint(choice: Choice) -> Any:
+    from engine.conversation.endpoint.backend import Endpoint
+    from engine.conversation.endpoint.client import EndpointClient
+
+    client = EndpointClient(_address(choice), choice.endpoint_model, key=_key(), seconds=choice.seconds)
+    return Endpoint(client)
+
+
+def _key() -> SecretStr | None:
+    text = os.environ.get(ENDPOINT_KEY, "").strip()
+    return SecretStr(text) if text else None
