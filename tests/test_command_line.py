@@ -135,7 +135,7 @@ def test_evaluate_compares_with_the_real_tables(folder: Path) -> None:
         (["generate", "--model", "{}/model", "--patients", "0", "--out", "{}/x.csv"], "patients"),
         (["generate", "--model", "{}/model", "--patients", "5", "--out", "{}/x.sas"], ".csv, .parquet or .xlsx"),
         (["generate", "--model", "{}/model", "--spec", "{}/missing.json", "--out", "{}/x.csv"], "missing.json"),
-        (["parse", "ten women", "--backend", "llama"], "'llama'"),
+        (["parse", "ten women", "--backend", "oracle"], "'oracle'"),
         (["export", "--cohort", "{}/ward.csv", "--format", "sas", "--out", "{}/x.sas"], "'sas'"),
     ],
 )

@@ -1,9 +1,11 @@
 """From what a person types to a CohortSpec that the form shows."""
 
+from collections.abc import Callable
+from threading import Event
+
 from engine.cohort.spec import CohortSpec
-from engine.conversation.contract import Turn, Warning
-from engine.conversation.rules.parser import parse
-from engine.schema.table import TableSchema
+from engine.conversation.contract import BackendName, Turn
+from engine.services.assistant import Assistant
 from engine.services.context import Context
 from engine.storage.tables import read_schema
 
@@ -11,23 +13,23 @@ from engine.storage.tables import read_schema
 class Chat:
     """Understands requests against one data set's columns; it never sees a patient's row."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, assistant: Assistant) -> None:
         self._context = context
+        self._assistant = assistant
 
-    def reply(self, text: str, *, dataset_id: str, previous: CohortSpec | None) -> Turn:
-        """What was understood of ``text``, given the spec so far."""
+    def reply(
+        self,
+        text: str,
+        *,
+        dataset_id: str,
+        previous: CohortSpec | None,
+        stop: Event | None = None,
+        tell: Callable[[str], None] | None = None,
+        backend: BackendName | None = None,
+    ) -> Turn:
+        """What was understood of ``text``, given the spec so far, by the chosen backend or by ``backend``.
+
+        ``stop`` makes it be content with the rules' turn; ``tell`` gets pieces of a model's explanation.
+        """
         schema = read_schema(self._context.workspace.dataset(dataset_id) / "table.parquet")
-        return understand(text, schema=schema, previous=previous)
-
-
-def understand(text: str, *, schema: TableSchema, previous: CohortSpec | None) -> Turn:
-    """Parse ``text``; a reference population that no shipped table backs is taken out, with a warning."""
-    turn = parse(text, schema=schema, previous=previous)
-    if turn.spec is None or turn.spec.reference_population is None:
-        return turn
-    note = Warning(
-        code="infeasible",
-        message="No population table ships with this source yet, so the cohort follows the source's own patients.",
-    )
-    spec = turn.spec.model_copy(update={"reference_population": None})
-    return turn.model_copy(update={"spec": spec, "warnings": (*turn.warnings, note)})
+        return self._assistant.reply(text, schema=schema, previous=previous, stop=stop, tell=tell, backend=backend)

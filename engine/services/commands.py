@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from engine.cohort.spec import CohortSpec
+from engine.conversation.contract import BackendName
 from engine.core.errors import DataError, UserError
 from engine.core.progress import Progress
 from engine.core.workspace import read_json, write_json
@@ -199,15 +200,18 @@ def evaluate(
     return result
 
 
-def parse(*, text: str, previous: Path | None, source: str | None, backend: str) -> dict[str, Any]:
-    """The turn that the chat would answer ``text`` with."""
-    from engine.services.chat import understand
+def parse(*, text: str, previous: Path | None, source: str | None, backend: BackendName) -> dict[str, Any]:
+    """The turn that the chat would answer ``text`` with, read by ``backend`` as the page Assistant has set it up."""
+    from engine.core.settings import settings
+    from engine.core.workspace import Workspace
+    from engine.services.assistant import Assistant, by_rules
 
-    if backend != "rules":
-        raise UserError(f"backend {backend!r} is not part of this release", remedy="Use --backend rules.")
     schema = _source_schema(source)
-    turn = understand(text, schema=schema, previous=read_spec(previous) if previous else None)
-    return turn.as_json()
+    spec = read_spec(previous) if previous else None
+    if backend == "rules":
+        return by_rules(text, schema=schema, previous=spec).as_json()
+    assistant = Assistant(Workspace(settings().workspace))
+    return assistant.reply(text, schema=schema, previous=spec, backend=backend).as_json()
 
 
 def export(*, cohort: Path, format: str, out: Path) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from functools import cached_property
 
 from engine.core.settings import Settings
+from engine.services.assistant import Assistant
 from engine.services.chat import Chat
 from engine.services.cohorts import Cohorts
 from engine.services.comparison import Comparison
 from engine.services.context import Context
+from engine.services.conversations import Conversations
 from engine.services.datasets import Datasets
 from engine.services.exports import Exports
 from engine.services.training import Training
@@ -45,9 +47,19 @@ class Studio:
         return Cohorts(self._context)
 
     @cached_property
+    def assistant(self) -> Assistant:
+        """Who reads requests."""
+        return Assistant(self._context.workspace)
+
+    @cached_property
     def chat(self) -> Chat:
         """From text to a CohortSpec."""
-        return Chat(self._context)
+        return Chat(self._context, self.assistant)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """What was said about a cohort, what was applied, and the way back."""
+        return Conversations(self._context, self.chat)
 
     @cached_property
     def comparison(self) -> Comparison:

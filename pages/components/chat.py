@@ -69,7 +69,8 @@ def _examples(dataset_id: str) -> list[str]:
     """Requests that this data set can answer."""
     kept = st.session_state.setdefault("_examples", {})
     if dataset_id not in kept:
-        tried = {text: studio().chat.reply(text, dataset_id=dataset_id, previous=None) for text in EXAMPLES}
+        ask = studio().chat.reply
+        tried = {text: ask(text, dataset_id=dataset_id, previous=None, backend="rules") for text in EXAMPLES}
         suits = [text for text, turn in tried.items() if turn.spec and not turn.not_understood and not turn.warnings]
         kept[dataset_id] = suits[:3]
     return kept[dataset_id]
