@@ -14,7 +14,8 @@ from engine.cohort.spec import Criterion
 from engine.core.workspace import ASSETS
 
 FOLDER = ASSETS / "vocabulary"
-# A BaseLoader keeps every scalar as text: a plain "no" or "on" is a word here, not a truth value. C's is nine times faster.
+# A BaseLoader keeps every scalar as text: a plain "no" or "on" is a word here, not a truth value. C's is nine times
+# faster.
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 

@@ -5,10 +5,11 @@ from patient_table_shape import diabetes_like
 
 from engine.cohort.conditions import Interval
 from engine.conversation.rules.bands import bands_of, choose
+from engine.conversation.rules.near_titles import nearest_titles
 from engine.conversation.rules.numbers import read_number
 from engine.conversation.rules.ranges import complement
 from engine.conversation.rules.spelling import correct
-from engine.conversation.rules.titles import icd9_of_icd10, is_icd9, nearest_titles, titles
+from engine.conversation.rules.titles import icd9_of_icd10, is_icd9, titles
 from engine.conversation.rules.tokens import fold, key_of, tokenize
 
 

@@ -75,6 +75,13 @@ class Population(Fact):
 
 
 @dataclass(frozen=True)
+class Aside(Fact):
+    """Words that are understood and change nothing: ``meaning`` says why."""
+
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
 class Restart(Fact):
     """The previous spec is dropped."""
 

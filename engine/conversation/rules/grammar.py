@@ -3,10 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from engine.cohort.conditions import Interval
-from engine.cohort.spec import Criterion
 from engine.conversation.rules.categories import (
-    after_or,
     category,
     column_then_category,
     is_only_a_noun,
@@ -15,16 +12,14 @@ from engine.conversation.rules.categories import (
 from engine.conversation.rules.column_lists import column_list
 from engine.conversation.rules.counts import count, population, removal, restart
 from engine.conversation.rules.diagnoses import codes
-from engine.conversation.rules.facts import Demand, Fact, Limit, Problem
-from engine.conversation.rules.lexicon import Unavailable
+from engine.conversation.rules.facts import Demand, Fact
+from engine.conversation.rules.figures import figure
+from engine.conversation.rules.illnesses import condition, flag_value, title, unavailable
 from engine.conversation.rules.limits import column_then_range, range_then_column
-from engine.conversation.rules.ranges import complement
 from engine.conversation.rules.reading import Reading
 from engine.conversation.rules.references import reference_then_column
 from engine.conversation.rules.shares import shares
-from engine.conversation.rules.titles import titles
 from engine.conversation.rules.tokens import key_of
-from engine.schema.table import Kind
 
 _QUIET = frozenset(
     [
@@ -127,6 +122,8 @@ def _is_quiet(reading: Reading, at: int) -> bool:
         return True
     if item.is_("column") and names_its_category(reading, at):
         return True
+    if item.is_("operator") and not item.is_("symbol") and not _has_number(reading, at):
+        return True  # "admitted under elective type": a preposition
     if item.is_("number", "icd", "unknown", "operator", "unit", "title", "decade", "category", "condition"):
         return item.is_("filler") and not item.is_("number")
     if item.is_("column"):
@@ -136,54 +133,14 @@ def _is_quiet(reading: Reading, at: int) -> bool:
     return bool(_QUIET & item.parts.keys())
 
 
-def _condition(reading: Reading, at: int) -> Fact | None:
-    """A disease, drug, clinical word or flag."""
-    criterion = reading.items[at].get("condition")
-    if criterion is None:
-        return None
-    note = reading.request.notes(at, at + 1)
-    if criterion.minimum is not None or criterion.maximum is not None:
-        return _spoken_range(reading, at, criterion, note)
-    negated = reading.negated(at, criterion.column, is_flag=True)
-    column = reading.column(criterion.column)
-    if negated and column.kind is Kind.CATEGORICAL and column.categories and criterion.any_of is not None:
-        # "not on insulin" of a column with No, Down, Steady and Up is "No".
-        rest = tuple(value for value in column.categories if value not in criterion.any_of)
-        criterion, negated = Criterion(column=column.name, any_of=rest), False
-    return Demand(at, at + 1, note, criterion, negated, after_or(reading, at))
-
-
-def _spoken_range(reading: Reading, at: int, criterion: Criterion, note: str) -> Fact:
-    low = float("-inf") if criterion.minimum is None else float(criterion.minimum)
-    high = float("inf") if criterion.maximum is None else float(criterion.maximum)
-    parts = (Interval(low, high, criterion.include_minimum, criterion.include_maximum),)
-    if reading.negated(at, criterion.column, is_flag=True):
-        parts = complement(parts)
-    return Limit(at, at + 1, note, criterion.column, parts)
-
-
-def _title(reading: Reading, at: int) -> Fact | None:
-    """An ICD-9 title written out."""
-    code = reading.items[at].get("title")
-    column = reading.lexicon.code_column
-    if code is None or column is None:
-        return None
-    criterion = Criterion(column=column.name, starts_with=(code,))
-    note = f"ICD-9 {code}: {titles()[code]}"
-    return Demand(at, at + 1, note, criterion, reading.negated(at, column.name, is_flag=True), after_or(reading, at))
-
-
-def _unavailable(reading: Reading, at: int) -> Fact | None:
-    item = reading.items[at]
-    missing = item.get("unavailable")
-    if not isinstance(missing, Unavailable) or item.is_("filler"):
-        return None
-    nearest = f" The nearest is {missing.nearest}." if missing.nearest else ""
-    message = f"This source has no column for {missing.name}.{nearest}"
-    return Problem(at, at + 1, code="invalid", message=message)
+def _has_number(reading: Reading, at: int) -> bool:
+    following = reading.at(at + 1)
+    if following is not None and following.is_("code"):
+        return False
+    return any(item.is_("number", "upper_limit", "lower_limit") for item in reading.items[at + 1 : at + 4])
 
 
 _MATCHERS: tuple[Matcher, ...] = (
-    restart, removal, population, column_list, shares, codes, reference_then_column, column_then_range,
-    column_then_category, count, range_then_column, category, _condition, _title, _unavailable,
+    restart, figure, removal, population, column_list, shares, codes, reference_then_column, column_then_range,
+    column_then_category, flag_value, count, range_then_column, category, condition, title, unavailable,
 )  # fmt: skip

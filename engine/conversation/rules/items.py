@@ -4,13 +4,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.conversation.rules.lexicon import Lexicon
-from engine.conversation.rules.numbers import read_number
+from engine.conversation.rules.near_titles import reordered_title
+from engine.conversation.rules.numbers import read_number, read_one
 from engine.conversation.rules.spelling import correct
 from engine.conversation.rules.titles import longest_title, title_words
 from engine.conversation.rules.tokens import GLUE, Token, tokenize
 
 _OPERATORS = {">": ">", "<": "<", ">=": ">=", "<=": "<=", "=": "=", "!=": "not"}
 _LONGEST = 14
+_STRONG = frozenset(["category", "column", "condition", "fraction", "equal_shares"])
+"""Parts that a title in other words does not take a word from."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ def _spelled(tokens: list[Token], lexicon: Lexicon) -> tuple[list[str], dict[int
     for i, token in enumerate(tokens):
         if token.kind == "word" and not _known(token.key, lexicon) and token.key not in title_words():
             better = correct(token.key, lexicon.words)
+            if better is None and len(token.key) == 4:
+                near = correct(token.key, lexicon.core, shortest=4)
+                better = near if near is not None and near[0] == token.key[0] else None
             if better is not None:
                 keys[i], notes[i] = better, f"“{token.text}” was read as “{better}”"
     return keys, notes
@@ -83,11 +89,13 @@ def _item(tokens: list[Token], keys: list[str], notes: dict[int, str], at: int, 
     if parts.keys() & {"upward", "downward"} and keys[at] in ("and", "or") and _digits(tokens, end):
         # "65 and below" looks back, "white and below 71" looks ahead.
         parts, end = lexicon.phrases[(keys[at],)], at + 1
-    title = longest_title(keys, at) if token.kind == "word" and lexicon.code_column is not None else None
+    title = None
+    if token.kind == "word" and lexicon.code_column is not None:
+        title = longest_title(keys, at) or (reordered_title(keys, at) if not parts.keys() & _STRONG else None)
     if title is not None and title[1] > end:
         # A misspelling is not taken back for a rare title; a title is text as the classification prints it.
         parts, end = {"title": title[0]}, title[1]
-    number = read_number(tokens, at)
+    number = read_number(tokens, at) or read_one(keys, at)
     if number is not None and number.end >= end:
         parts = {**(parts if number.end == end else {}), "number": number}
         end = number.end

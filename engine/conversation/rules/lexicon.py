@@ -48,6 +48,9 @@ class Lexicon:
     phrases: dict[tuple[str, ...], dict[str, Meaning]] = field(default_factory=dict)
     prefixes: set[tuple[str, ...]] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
+    core: set[str] = field(default_factory=set)
+    """The words of columns, categories and comparisons with five letters or more: a four-letter word is one of these
+    without a letter, or left alone."""
     letters: dict[str, tuple[Category, ...]] = field(default_factory=dict)
     """Categories of one capital letter ("F"), which are understood as written only."""
     concepts: dict[str, str] = field(default_factory=dict)
@@ -67,7 +70,10 @@ class Lexicon:
             parts[part] = tuple(dict.fromkeys((*parts[part], *meaning)))  # type: ignore[assignment]
         for length in range(1, len(key)):
             self.prefixes.add(key[:length])
-        self.words.update(word for word in key if len(word) > 3 and word.isalpha())
+        words = [word for word in key if len(word) > 3 and word.isalpha()]
+        self.words.update(words)
+        if part in ("column", "category", "operator", "patients"):
+            self.core.update(word for word in words if len(word) > 4)
 
     def column_for(self, concept: str) -> Column | None:
         """The source's column for a concept of the catalogue."""
@@ -194,7 +200,8 @@ def _add_diseases(lexicon: Lexicon) -> None:
             # The source's own category of that name: "diabetes(250)".
             part, meaning = "category", own  # type: ignore[assignment]
         for phrase in (disease.name, *disease.also):
-            lexicon.add(phrase, part, meaning)
+            measured = part == "condition" and "condition" in lexicon.phrases.get(key_of(phrase), {})
+            lexicon.add(phrase, "coded" if measured else part, meaning)
     for chapter in chapters():
         for name in chapter.names:
             if codes is not None:

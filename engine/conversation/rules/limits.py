@@ -55,8 +55,9 @@ def range_then_column(reading: Reading, at: int) -> Fact | None:
         return None
     column, end = _column_after(reading, found)
     within = next((item.get("column") for item in reading.items[at : found.end] if item.get("column")), None)
-    if column is None and reading.items[at].is_("between") and within and is_measured(reading.column(within[0])):
-        column = reading.column(within[0])  # "between the ages of 18 and 30"
+    if reading.items[at].is_("between", "operator") and within and is_measured(reading.column(within[0])):
+        inside = reading.column(within[0])  # "between the ages of 18 and 30", "above a BMI of 30"
+        column, end = inside, end if inside == column else found.end
     if found.exact and column is None and not _says_age(reading, found.end):
         return None
     if found.exact and found.unit is None:

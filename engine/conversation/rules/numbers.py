@@ -14,6 +14,10 @@ _TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "sev
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000,
            "k": 1_000, "mio": 1_000_000, "mn": 1_000_000}  # fmt: skip
 _LONGEST = 30
+_BEFORE_ONE = frozenset(
+    ["than", "over", "least", "most", "for", "under", "exceeding", "beyond", "above", "below", "within"]
+)
+_TIMES = frozenset(["hour", "day", "week", "month", "year"])
 _GROUPED = re.compile(r"\d{1,3}(?:[,\u202f\u00a0 ]\d{3})+(?:\.\d+)?")
 
 
@@ -39,6 +43,13 @@ def read_number(tokens: list[Token], at: int) -> NumberRead | None:
     if token.kind == "word":
         return _words(tokens, at)
     return None
+
+
+def read_one(keys: list[str], at: int) -> NumberRead | None:
+    """The one of "more than a day", "at least an hour", "for a week"."""
+    if keys[at] not in ("a", "an") or not 0 < at < len(keys) - 1:
+        return None
+    return NumberRead(1.0, at + 1) if keys[at - 1] in _BEFORE_ONE and keys[at + 1] in _TIMES else None
 
 
 def _touches(tokens: list[Token], at: int) -> bool:

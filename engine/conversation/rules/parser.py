@@ -6,13 +6,14 @@ spec (``editing``), which is checked for what cannot be met (``feasibility``). E
 ``not_understood``, or is filler.
 """
 
+import re
 import time
 
 from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import Answer, Intent, Turn, Warning
 from engine.conversation.rules import questions, safety
 from engine.conversation.rules.editing import edit, starts_afresh
-from engine.conversation.rules.facts import Columns, Count, Demand, Fact, Limit, Problem
+from engine.conversation.rules.facts import Aside, Columns, Count, Demand, Fact, Limit, Problem
 from engine.conversation.rules.grammar import find_facts
 from engine.conversation.rules.items import Request, read_items
 from engine.conversation.rules.lexicon import lexicon_for
@@ -21,6 +22,12 @@ from engine.conversation.rules.reporting import leave_out_alternatives, offers, 
 from engine.schema.table import TableSchema
 
 MAX_CHARACTERS = 4000
+_KNOWING = re.compile(
+    r"\b(?:like|love|want|wish|need) to (?:know|learn|hear|understand)\b|^\W*(?:please )?(?:describe|explain)\b|"
+    r"\bi am curious\b|\bi wonder\b",
+    re.IGNORECASE,
+)
+_COUNTING = re.compile(r"\bhow many\b|\bnumber of\b|\bcount\b|\bwhich patients\b", re.IGNORECASE)
 _FOLLOWING = ("also", "instead", "same", "remove", "multiply")
 _MAKING = ("generate", "create", "make", "give", "i need", "i want", "i would", "i'd", "build", "simulate", "produce",
            "need", "want", "synth", "we need", "get me", "draw")  # fmt: skip
@@ -49,9 +56,10 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
     unknown = find_facts(reading)
     facts = leave_out_alternatives(reading)
     about_patients = any(item.is_("patients") or item.get("category") for item in request.items)
-    if questions.is_question(text) and not about_patients and previous is None:
+    asks_a_figure = any(isinstance(fact, Aside) for fact in facts)
+    if _wants_to_know(text) and previous is None and not asks_a_figure and (unknown or not about_patients):
         return Turn(intent="unclear", not_understood=(text.strip(),), answer=questions.nothing_recorded())
-    if not any(not isinstance(fact, Problem) or fact.blocks for fact in facts):
+    if not any(not isinstance(fact, (Problem, Aside)) or (isinstance(fact, Problem) and fact.blocks) for fact in facts):
         return _without_facts(request, facts, unknown, previous, offers(unknown, request, lexicon))
     base = None if _is_new(request, facts) else previous
     intent: Intent = "generate" if base is None else "refine"
@@ -64,6 +72,11 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
         not_understood=unread(facts, unknown, request),
         warnings=(*dict.fromkeys(result.warnings), *offers(unknown, request, lexicon)),
     )
+
+
+def _wants_to_know(text: str) -> bool:
+    """Whether the text is a question about something else than a number of patients."""
+    return questions.is_question(text) or bool(_KNOWING.search(text) and not _COUNTING.search(text))
 
 
 def _refusal(text: str) -> Turn | None:
@@ -92,7 +105,7 @@ def _without_facts(
     lost = unread(facts, unknown, request)
     if not lost and not warnings and any(item.is_("patients") for item in request.items):
         return Turn(intent="generate" if previous is None else "refine", spec=previous or CohortSpec())
-    if questions.is_question(request.text) and not warnings:
+    if _wants_to_know(request.text) and not warnings:
         return Turn(intent="unclear", not_understood=lost, warnings=warnings, answer=questions.nothing_recorded())
     reply = "Nothing here could be turned into a cohort. Try “500 women over 65 with heart failure, 30 % mortality”."
     return Turn(intent="unclear", not_understood=lost, warnings=warnings, answer=Answer(text=reply))

@@ -104,7 +104,7 @@ def _compared(items: list[Item], at: int) -> RangeRead | None:
     i, operator = at + 1, items[at].get("operator")
     if i < len(items) and items[i].is_("or") and i + 1 < len(items) and items[i + 1].get("operator") == "=":
         i, operator = i + 2, operator[0] + "="
-    i = _skip(items, i, ("filler",))
+    i = _skip(items, i, ("filler", "column"))  # "under the age of 40"
     value = _number(items, i)
     if value is None:
         return None
@@ -179,7 +179,7 @@ def _unit(items: list[Item], at: int) -> tuple[str | None, int]:
 
 
 def _skip(items: list[Item], at: int, parts: tuple[str, ...]) -> int:
-    while at < len(items) and items[at].is_(*parts) and not items[at].is_("number", "operator"):
+    while at < len(items) and items[at].is_(*parts) and not items[at].is_("number", "operator", "code"):
         at += 1
     return at
 

@@ -3,6 +3,7 @@
 from engine.conversation.contract import Understood, Warning
 from engine.conversation.rules.editing import Edit
 from engine.conversation.rules.facts import (
+    Aside,
     Columns,
     Count,
     Demand,
@@ -17,8 +18,8 @@ from engine.conversation.rules.facts import (
 )  # fmt: skip
 from engine.conversation.rules.items import Item, Request
 from engine.conversation.rules.lexicon import Lexicon
+from engine.conversation.rules.near_titles import nearest_titles
 from engine.conversation.rules.reading import Reading
-from engine.conversation.rules.titles import nearest_titles
 from engine.conversation.rules.wording import phrase, share_phrase
 
 
@@ -131,4 +132,6 @@ def _meaning(fact: Fact, lexicon: Lexicon) -> str:
             return "follows the US population"
         case Restart():
             return "a new cohort"
+        case Aside():
+            return fact.meaning
     return ""

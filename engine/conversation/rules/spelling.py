@@ -6,13 +6,13 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 
-def correct(word: str, vocabulary: Collection[str]) -> str | None:
+def correct(word: str, vocabulary: Collection[str], *, shortest: int = 5) -> str | None:
     """The vocabulary's word within one slip of ``word`` (two from eight letters on); None where none or several are.
 
     A slip is a letter too many, too few, exchanged or swapped with its neighbour (optimal string alignment). Words
-    under five letters are not corrected: too many are one slip from another.
+    of fewer letters than ``shortest`` are not corrected: too many are one slip from another.
     """
-    if len(word) < 5 or not word.isalpha():
+    if len(word) < shortest or not word.isalpha():
         return None
     allowed = 2 if len(word) >= 8 else 1
     near = process.extract(word, vocabulary, scorer=OSA.distance, score_cutoff=allowed, limit=4)

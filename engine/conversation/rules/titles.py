@@ -5,9 +5,7 @@ The titles are version 32 of the classification (CMS, public domain); the mappin
 
 import csv
 import importlib.util
-import math
-from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,16 +21,21 @@ def titles() -> dict[str, str]:
     return _titles("CMS32_DESC_LONG_DX.txt")
 
 
+def long_and_short() -> Iterator[tuple[str, str]]:
+    """Every code with its long title, then every code with its short one."""
+    yield from titles().items()
+    yield from _titles("CMS32_DESC_SHORT_DX.txt").items()
+
+
 @lru_cache(maxsize=1)
 def _phrases() -> tuple[dict[tuple[str, ...], str], set[tuple[str, ...]]]:
     """Long and short titles as folded words → code, and every beginning of one."""
     found: dict[tuple[str, ...], str] = {}
-    for source in (titles(), _titles("CMS32_DESC_SHORT_DX.txt")):
-        for code, title in source.items():
-            key = key_of(title)
-            # One-word titles ("Accident") are everyday words; diseases of one word are in the vocabulary.
-            if len(key) > 1:
-                found.setdefault(key, code)
+    for code, title in long_and_short():
+        key = key_of(title)
+        # One-word titles ("Accident") are everyday words; diseases of one word are in the vocabulary.
+        if len(key) > 1:
+            found.setdefault(key, code)
     prefixes = {key[:length] for key in found for length in range(1, len(key))}
     return found, prefixes
 
@@ -58,35 +61,6 @@ def longest_title(keys: list[str], at: int) -> tuple[str, int] | None:
         if key not in prefixes:
             break
     return best
-
-
-def nearest_titles(words: Collection[str], *, most: int = 3) -> list[tuple[str, str]]:
-    """The codes and titles that share most of the folded ``words``, rare words counting more; best first.
-
-    A title qualifies when it shares half of the words' weight. These are offers for a person to choose from.
-    """
-    postings, weights = _index()
-    wanted = {word for word in words if word in postings}
-    if not wanted:
-        return []
-    scores: dict[str, float] = defaultdict(float)
-    for word in wanted:
-        for code in postings[word]:
-            scores[code] += weights[word]
-    total = sum(weights.get(word, 9.0) for word in set(words))
-    shorter = sorted(scores.items(), key=lambda pair: (-pair[1], len(titles()[pair[0]]), pair[0]))
-    return [(code, titles()[code]) for code, score in shorter[:most] if score >= total / 2]
-
-
-@lru_cache(maxsize=1)
-def _index() -> tuple[dict[str, list[str]], dict[str, float]]:
-    """Word → codes whose title holds it, and the weight of each word (inverse document frequency)."""
-    postings: dict[str, list[str]] = {}
-    for code, title in titles().items():
-        for word in set(key_of(title)):
-            postings.setdefault(word, []).append(code)
-    weights = {word: math.log(len(titles()) / len(codes)) for word, codes in postings.items()}
-    return postings, weights
 
 
 @lru_cache(maxsize=1)
