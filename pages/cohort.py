@@ -7,6 +7,7 @@ from pages.components.entry import through_shell
 through_shell("pages/cohort.py")
 
 from pages.components import chat, form, generation
+from pages.components.conversation import dialogue
 from pages.components.state import dataset_id, keep_spec, spec, studio, turn_to
 
 st.title("Cohort")
@@ -19,6 +20,7 @@ if chosen is None or studio().datasets.get(chosen).state.value != "ready":
         st.page_link("pages/data.py", label="Prepare this one", icon=":material/table:")
     st.stop()
 turn_to(chosen)
+dialogue.follow(chosen)
 schema = studio().datasets.schema(chosen)
 talk, fill = st.columns([2, 3], gap="large")
 with talk:
@@ -27,5 +29,6 @@ with fill:
     request = form.edit(spec(), schema)
     if request is not None:
         keep_spec(request)
+        dialogue.keep_form(request)
         generation.summary(chosen, request, schema)
 generation.results()

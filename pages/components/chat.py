@@ -1,13 +1,13 @@
-"""The conversation beside the form: it proposes, the user applies."""
+"""The conversation beside the form: it proposes, the user applies and takes back."""
+
+from pathlib import Path
 
 import streamlit as st
 
-from engine.cohort.spec import CohortSpec
-from engine.conversation.contract import Turn
-from engine.core.errors import CohortStudioError
 from engine.schema.table import TableSchema
-from pages.components.state import set_spec, spec, studio, turns
-from pages.components.text import plain
+from engine.services.exchanges import Conversation
+from pages.components.conversation import dialogue, earlier, exchange, markup
+from pages.components.state import conversation, studio
 
 EXAMPLES = (
     "500 women over 65 admitted as an emergency",
@@ -20,103 +20,89 @@ EXAMPLES = (
 )
 """Tried in this order; those that suit the data set are offered."""
 
+LONGEST = 4000
+_STYLE = Path(__file__).parent / "conversation" / "style.css"
+_AT_ONCE = 10
+"""Exchanges that are drawn; earlier ones come at a click, because the page is drawn anew at every change."""
+
 
 def panel(dataset_id: str, schema: TableSchema) -> None:
     """Draw the conversation and its input."""
-    st.header("Say it", anchor=False)
-    with st.container(height=460, border=True, key="conversation"):
-        if not turns():
-            st.caption("For example:")
-            for number, example in enumerate(_examples(dataset_id)):
-                st.button(example, key=f"example-{number}", on_click=_say, args=(dataset_id, example))
-        for number, entry in enumerate(turns()):
-            with st.chat_message(entry["role"]):
-                if entry["role"] == "user":
-                    st.text(entry["text"])
-                else:
-                    _answer(number, entry, schema)
-    st.chat_input("Which patients do you need?", key="say", on_submit=_submitted, args=(dataset_id,), max_chars=2000)
+    st.html(_STYLE)
+    head, menu = st.columns([1, 1], vertical_alignment="center")
+    head.header("Say it", anchor=False)
+    with menu:
+        earlier.menu(dataset_id)
+    talk = conversation()
+    reply = studio().conversations.reply(talk.id) if talk else None
+    with st.container(height=560, border=True, key="conversation"):
+        if talk is None or (not talk.exchanges and reply is None):
+            _invitation(dataset_id)
+        else:
+            _exchanges(talk, schema)
+        if talk is not None and reply is not None:
+            _on_its_way(talk.id)
+    if (problem := dialogue.problem()) is not None:
+        st.error(problem, icon=":material/error:")
+    st.chat_input(
+        "Which patients do you need?", key="say", on_submit=_submitted, args=(dataset_id,), max_chars=LONGEST,
+        disabled=reply is not None,
+    )  # fmt: skip
 
 
 def _submitted(dataset_id: str) -> None:
     text = st.session_state["say"]
     if text and text.strip():
-        _say(dataset_id, text.strip())
+        dialogue.say(dataset_id, text.strip())
 
 
-def _say(dataset_id: str, text: str) -> None:
-    try:
-        turn = studio().chat.reply(text, dataset_id=dataset_id, previous=_previous())
-    except CohortStudioError as error:
-        turns().append({"role": "user", "text": text})
-        turns().append({"role": "assistant", "error": str(error)})
-        return
-    personal = any(warning.code == "personal_data" for warning in turn.warnings)
-    turns().append({"role": "user", "text": "(not kept: it named a person)" if personal else text})
-    turns().append({"role": "assistant", "turn": turn, "applied": False, "before": None, "form": spec()})
+def _invitation(dataset_id: str) -> None:
+    st.caption("Say in your own words which patients you need. Nothing changes until you apply it. For example:")
+    for number, example in enumerate(_examples(dataset_id)):
+        st.button(example, key=f"example-{number}", on_click=dialogue.say, args=(dataset_id, example))
 
 
-def _previous() -> CohortSpec | None:
-    """What a follow-up refers to: the proposal that still waits, or else the form."""
-    if not turns():
-        return None
-    proposals = [entry for entry in turns() if entry.get("turn") is not None and entry["turn"].spec is not None]
-    waits = proposals and proposals[-1]["before"] is None and proposals[-1]["form"] == spec()
-    return proposals[-1]["turn"].spec if waits else spec()
+def _exchanges(talk: Conversation, schema: TableSchema) -> None:
+    key = f"_drawn-{talk.id}"
+    drawn = st.session_state.setdefault(key, _AT_ONCE)
+    hidden = len(talk.exchanges) - drawn
+    if hidden > 0:
+        st.button(
+            f"Show earlier requests ({hidden})", key="show-earlier", type="tertiary", icon=":material/expand_less:",
+            on_click=_show_more, args=(key,),
+        )  # fmt: skip
+    for one in talk.exchanges[-drawn:]:
+        exchange.draw(one, talk, schema)
+
+
+def _show_more(key: str) -> None:
+    st.session_state[key] += _AT_ONCE
+
+
+@st.fragment(run_every=0.4)
+def _on_its_way(id: str) -> None:
+    """The request and what is said about it so far, until the answer is there."""
+    reply = studio().conversations.reply(id)
+    if reply is None:
+        st.rerun()
+    with st.chat_message("user"):
+        st.html(markup.request(reply.text))
+    with st.chat_message("assistant"):
+        st.html(markup.progress(reply.said))
+        stopping = reply.stopping.is_set()
+        st.button(
+            "Stopping…" if stopping else "Stop", key="stop-reply", icon=":material/stop_circle:", disabled=stopping,
+            on_click=dialogue.stop, args=(id,), help="The rules answer instead",
+        )  # fmt: skip
 
 
 def _examples(dataset_id: str) -> list[str]:
     """Requests that this data set can answer."""
     kept = st.session_state.setdefault("_examples", {})
     if dataset_id not in kept:
-        ask = studio().chat.reply
-        tried = {text: ask(text, dataset_id=dataset_id, previous=None, backend="rules") for text in EXAMPLES}
+        tried = {
+            text: studio().chat.reply(text, dataset_id=dataset_id, previous=None, backend="rules") for text in EXAMPLES
+        }
         suits = [text for text, turn in tried.items() if turn.spec and not turn.not_understood and not turn.warnings]
         kept[dataset_id] = suits[:3]
     return kept[dataset_id]
-
-
-def _answer(number: int, entry: dict, schema: TableSchema) -> None:
-    if "error" in entry:
-        st.error(entry["error"], icon=":material/error:")
-        return
-    turn: Turn = entry["turn"]
-    if turn.answer is not None:
-        # What has sources is quoted from texts that ship, which are Markdown; the rest may repeat what was typed.
-        (st.markdown if turn.answer.sources else st.text)(turn.answer.text)
-        for source in turn.answer.sources:
-            st.caption(f"Source: {source.title}, {source.section}")
-    if turn.spec is not None:
-        st.text(studio().cohorts.sentence(turn.spec, schema))
-    with st.container(horizontal=True, gap="small"):
-        for part in turn.understood:
-            note = f" ({part.note})" if part.note else ""
-            st.badge(plain(f"{part.text} → {part.meaning}{note}"), icon=":material/check:", color="green")
-        for words in turn.not_understood:
-            st.badge(f"not understood: {plain(words)}", icon=":material/help:", color="orange")
-    for warning in turn.warnings:
-        st.warning(plain(warning.message), icon=":material/warning:")
-    if turn.spec is None:
-        return
-    latest = number == len(turns()) - 1
-    if entry["applied"] and not latest:
-        st.caption(":material/check: Applied")
-    elif entry["applied"]:
-        st.button("Undo", key=f"undo-{number}", icon=":material/undo:", on_click=_undo, args=(number,))
-    else:
-        st.button(
-            "Apply to the form", key=f"apply-{number}", icon=":material/check:",
-            type="primary" if latest else "secondary", on_click=_apply, args=(number,),
-        )  # fmt: skip
-
-
-def _apply(number: int) -> None:
-    entry = turns()[number]
-    entry["before"], entry["applied"] = spec(), True
-    set_spec(entry["turn"].spec)
-
-
-def _undo(number: int) -> None:
-    entry = turns()[number]
-    set_spec(entry["before"])
-    entry["applied"] = False

@@ -8,7 +8,8 @@ from engine.schema.table import TableSchema
 from engine.services.cohorts import Support
 from engine.storage.records import CohortRecord, State
 from pages.components import budget, progress
-from pages.components.state import choose, cohort_id, set_spec, studio
+from pages.components.conversation import earlier
+from pages.components.state import choose, cohort_id, conversation, set_spec, studio
 from pages.components.text import moment
 
 
@@ -66,7 +67,8 @@ def _generate(dataset_id: str, request: CohortSpec) -> None:
         ),
     )  # fmt: skip
     if st.button("Generate", type="primary", icon=":material/play_arrow:", key="generate", width="stretch"):
-        cohort, _ = studio().cohorts.generate(picked, request)
+        talk = conversation()
+        cohort, _ = studio().cohorts.generate(picked, request, conversation_id=talk.id if talk else None)
         choose("cohort", cohort.id)
         st.rerun()
 
@@ -80,6 +82,7 @@ def ready_cohort() -> CohortRecord:
         st.stop()
     cohort = studio().cohorts.get(chosen)
     st.text(cohort.name)
+    earlier.origin(cohort)
     if cohort.state is not State.READY:
         progress.follow(chosen)
         st.stop()
@@ -95,6 +98,7 @@ def results() -> None:
     st.divider()
     st.header("Your cohort", anchor=False)
     st.text(cohort.name)
+    earlier.origin(cohort)
     if cohort.state is not State.READY:
         progress.follow(chosen)
         return

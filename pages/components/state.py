@@ -1,11 +1,10 @@
 """What the pages share: the open studio, and the ids and specs of this browser session."""
 
-from typing import Any
-
 import streamlit as st
 
 from engine.cohort.spec import CohortSpec
 from engine.core.settings import settings
+from engine.services.exchanges import Conversation
 from engine.services.studio import Studio
 
 
@@ -63,9 +62,9 @@ def turn_to(dataset_id: str) -> None:
     before = st.session_state.get("_request_of")
     if before not in (None, dataset_id):
         waiting = st.session_state.setdefault("_requests", {})
-        waiting[before] = (spec(), turns())
-        request, conversation = waiting.get(dataset_id, (CohortSpec(), []))
-        st.session_state["_turns"] = conversation
+        waiting[before] = (spec(), conversation())
+        request, talk = waiting.get(dataset_id, (CohortSpec(), None))
+        set_conversation(talk)
         set_spec(request)
     st.session_state["_request_of"] = dataset_id
 
@@ -75,9 +74,14 @@ def is_current(key: str) -> bool:
     return key.startswith(f"v{version()}-")
 
 
-def turns() -> list[dict[str, Any]]:
-    """The conversation: ``{"role", "text"}`` and ``{"role", "turn", "applied", "before"}``."""
-    return st.session_state.setdefault("_turns", [])
+def conversation() -> Conversation | None:
+    """The conversation on the screen, as it was when it was last read; None before the first request."""
+    return st.session_state.get("_conversation")
+
+
+def set_conversation(talk: Conversation | None) -> None:
+    """Show ``talk``."""
+    st.session_state["_conversation"] = talk
 
 
 def is_dark() -> bool:

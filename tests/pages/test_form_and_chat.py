@@ -136,7 +136,7 @@ def test_a_follow_up_continues_the_proposal_that_waits(prepared: Workspace) -> N
     app.chat_input(key="say").set_value("250 women over 65").run()
     app.chat_input(key="say").set_value("only emergencies").run()
     assert app.session_state["_spec"] == CohortSpec()
-    app.button(key="apply-3").click().run()
+    app.button(key="apply-2").click().run()
     applied = app.session_state["_spec"]
     assert applied.patients == 250
     assert {criterion.column for criterion in applied.criteria} == {"sex", "age_years", "admission_type"}

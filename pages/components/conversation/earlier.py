@@ -1,0 +1,72 @@
+"""The conversations that a data set has already seen, and the one that a cohort came from."""
+
+import streamlit as st
+
+from engine.services.exchanges import Summary
+from engine.storage.records import CohortRecord
+from pages.components.conversation import dialogue, markup
+from pages.components.state import conversation, studio
+from pages.components.text import moment, plain
+
+_LONGEST_TITLE = 80
+
+
+def menu(dataset_id: str) -> None:
+    """A new conversation, and the list of the earlier ones to reopen or delete."""
+    shown = conversation()
+    earlier = [one for one in studio().conversations.all(dataset_id) if shown is None or one.id != shown.id]
+    with st.container(horizontal=True, gap="small", horizontal_alignment="right"):
+        if shown is not None:
+            st.button("New", key="new-conversation", icon=":material/add_comment:", on_click=dialogue.begin_anew,
+                      help="Begin a new conversation with an empty form; this one is kept")  # fmt: skip
+        with st.popover(
+            "Earlier", icon=":material/history:", key="earlier", disabled=not earlier, help="Earlier conversations"
+        ):
+            st.markdown("**Earlier conversations**")
+            for one in earlier:
+                _line(one)
+
+
+def _line(one: Summary) -> None:
+    with st.container(border=True, gap="xsmall", key=f"conversation-{one.id}"):
+        st.button(
+            plain(short(one.title)), key=f"reopen-{one.id}", type="tertiary", icon=":material/forum:",
+            help="Reopen it with its form", on_click=dialogue.reopen, args=(one.id,),
+        )  # fmt: skip
+        requests = f"{one.requests} request{'s' if one.requests != 1 else ''}"
+        st.caption(f"{moment(one.changed_at)} · {requests}")
+        for cohort in one.cohorts[:3]:
+            st.caption(f":material/groups: {plain(cohort.name)}")
+        if len(one.cohorts) > 3:
+            st.caption(f"and {len(one.cohorts) - 3} more cohorts")
+        _delete(one.id)
+
+
+def _delete(id: str) -> None:
+    if st.session_state.get("_deleting") != id:
+        st.button("Delete", key=f"delete-{id}", icon=":material/delete:", on_click=_ask, args=(id,))
+        return
+    st.caption("Its text goes for good; its cohorts stay.")
+    with st.container(horizontal=True, gap="small"):
+        st.button("Delete for good", key=f"really-{id}", type="primary", on_click=dialogue.delete, args=(id,))
+        st.button("Keep it", key=f"keep-{id}", on_click=_ask, args=(None,))
+
+
+def _ask(id: str | None) -> None:
+    st.session_state["_deleting"] = id
+
+
+def origin(cohort: CohortRecord) -> None:
+    """The conversation that the cohort was asked for in, as a button that reopens it."""
+    if cohort.conversation_id is None:
+        return
+    title = plain(short(studio().conversations.title(cohort.conversation_id)))
+    if st.button(f"Asked for in “{title}”", key="origin", type="tertiary", icon=":material/forum:"):
+        dialogue.reopen(cohort.conversation_id)
+        st.switch_page("pages/cohort.py")
+
+
+def short(title: str) -> str:
+    """A title that fits a line; the first request may be long or not kept."""
+    line = " ".join(title.split()) or markup.NOT_KEPT
+    return line if len(line) <= _LONGEST_TITLE else f"{line[: _LONGEST_TITLE - 1].rstrip()}…"
