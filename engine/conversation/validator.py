@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import Turn, Warning
-from engine.conversation.rules.editing import LARGE
+from engine.conversation.rules.amounts import LARGE
 from engine.conversation.rules.feasibility import infeasibilities
 from engine.conversation.rules.lexicon import lexicon_for
 from engine.core.errors import UserError

@@ -2,7 +2,8 @@
 
 from engine.cohort.spec import Criterion
 from engine.conversation.rules.bands import bands_of
-from engine.conversation.rules.facts import Demand, Fact, Problem
+from engine.conversation.rules.facts import Choice, Demand, Fact, Problem
+from engine.conversation.rules.lexicon import Category
 from engine.conversation.rules.reading import Reading
 from engine.conversation.rules.tokens import GLUE, key_of
 from engine.schema.table import Column, Kind
@@ -21,7 +22,8 @@ def category(reading: Reading, at: int) -> Fact | None:
         if not chosen:
             owners = ", ".join(category.column for category in categories)
             message = f"{reading.request.span(at, end)!r} is a category of several columns: say which of {owners}."
-            return Problem(at, end, code="invalid", message=message)
+            choices = tuple(_one_of(at, end, one) for one in categories)
+            return Problem(at, end, code="invalid", message=message, choices=choices)
         following = reading.at(at + 1)
         if following is not None and chosen[0].column in (following.get("column") or ()):
             end += 1
@@ -32,6 +34,11 @@ def category(reading: Reading, at: int) -> Fact | None:
     criterion = Criterion(column=chosen_one.column, any_of=(chosen_one.value,))
     negated = reading.negated(at, chosen_one.column)
     return Demand(at, end, reading.request.notes(at, end), criterion, negated, after_or(reading, at))
+
+
+def _one_of(first: int, last: int, meant: Category) -> Choice:
+    criterion = Criterion(column=meant.column, any_of=(meant.value,))
+    return Choice(f"{meant.column.replace('_', ' ')}: {meant.value}", (Demand(first, last, criterion=criterion),))
 
 
 def is_only_a_noun(reading: Reading, at: int) -> bool:

@@ -1,4 +1,4 @@
-"""From facts and the previous spec to the next spec, with what is wrong with it."""
+"""From facts and the previous spec to the next spec, with what is wrong with it and the ways out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.cohort.spec import MAX_PATIENTS, CohortSpec, Criterion, Share
+from engine.cohort.spec import CohortSpec, Criterion, Share
 from engine.cohort.vocabulary import diseases
 from engine.conversation.contract import Warning
+from engine.conversation.rules.amounts import patients_of, share_troubles
 from engine.conversation.rules.facts import (
     Columns,
-    Count,
     Demand,
     Fact,
     Limit,
@@ -22,11 +22,11 @@ from engine.conversation.rules.facts import (
     Restart,
     share_of,
 )  # fmt: skip
-from engine.conversation.rules.feasibility import infeasibilities
+from engine.conversation.rules.feasibility import troubles
 from engine.conversation.rules.lexicon import Lexicon
 from engine.conversation.rules.merging import merge
-
-LARGE = 1_000_000
+from engine.conversation.rules.remedies import Trouble, Way, warning_of
+from engine.conversation.rules.wording import phrase
 
 
 @dataclass
@@ -37,92 +37,101 @@ class Edit:
     warnings: list[Warning] = field(default_factory=list)
     criteria: dict[str, tuple[Criterion, ...]] = field(default_factory=dict)
     """Column → the criteria that this request put on it."""
+    troubles: list[Trouble] = field(default_factory=list)
+    """What the warnings are about, with the ways out that were thought of."""
 
 
-def edit(facts: Sequence[Fact], *, previous: CohortSpec | None, lexicon: Lexicon, instead: bool) -> Edit:
-    """Apply ``facts`` to ``previous`` (None: to an empty spec)."""
-    warnings = [Warning(code=fact.code, message=fact.message) for fact in facts if isinstance(fact, Problem)]
-    blocked = any(isinstance(fact, Problem) and fact.blocks for fact in facts)
+def edit(
+    facts: Sequence[Fact],
+    *,
+    previous: CohortSpec | None,
+    lexicon: Lexicon,
+    instead: bool,
+    offers: Sequence[Trouble] = (),
+) -> Edit:
+    """Apply ``facts`` to ``previous`` (None: to an empty spec); ``offers`` are readings that a person may choose."""
+
+    def apply(changed: Sequence[Fact]) -> Edit:
+        return _apply(changed, previous=previous, lexicon=lexicon, instead=instead)
+
+    def check(spec: CohortSpec) -> list[Trouble]:
+        return troubles(spec, lexicon)
+
+    result = apply(facts)
+    found = dict.fromkeys((*result.troubles, *offers))
+    result.warnings = [warning_of(trouble, apply, check) for trouble in found]
+    return result
+
+
+def _apply(facts: Sequence[Fact], *, previous: CohortSpec | None, lexicon: Lexicon, instead: bool) -> Edit:
+    found = [_of_problem(fact, facts) for fact in facts if isinstance(fact, Problem)]
     base = (previous or CohortSpec()).model_dump(exclude={"criteria", "shares"})
-    patients, problem = _patients([fact for fact in facts if isinstance(fact, Count)], base["patients"])
-    if problem is not None:
-        warnings.append(problem)
-        blocked = blocked or problem.code != "large"
+    patients, counted = patients_of(facts, base["patients"])
+    new, merged = _merged(facts, lexicon)
+    proportions = [fact for fact in facts if isinstance(fact, Proportion)]
+    found += [*counted, *merged, *share_troubles(facts, lexicon.schema)]
+    if any(trouble.blocks for trouble in found):
+        return Edit(None, criteria=new, troubles=found)
+    shares = {(fact.column, fact.category): share_of(fact) for fact in proportions}
+    removals = [fact for fact in facts if isinstance(fact, Removal)]
+    dropped, absent = _dropped(removals, previous)
+    if absent:
+        names = ", ".join(name.replace("_", " ") for name in absent)
+        found.append(Trouble("invalid", f"There was no demand on {names} to drop.", blocks=False))
+    # "COPD instead of gout" says what goes; "COPD instead" replaces whatever disease there was.
+    instead = instead and not removals
+    kept, kept_shares = _kept(previous, new, list(shares.values()), dropped, lexicon, instead)
+    changes: dict[str, Any] = {
+        **base,
+        "patients": patients,
+        "criteria": (*kept, *(criterion for one in new.values() for criterion in one)),
+        "shares": (*kept_shares, *shares.values()),
+        "columns": _columns([fact for fact in facts if isinstance(fact, Columns)], base["columns"], lexicon),
+    }
+    if any(isinstance(fact, Population) for fact in facts):
+        changes["reference_population"] = "us"
+    try:
+        spec = CohortSpec(**changes)
+    except ValidationError as error:
+        message = "; ".join(str(part["msg"]) for part in error.errors())
+        return Edit(None, criteria=new, troubles=[*found, Trouble("invalid", message)])
+    impossible = troubles(spec, lexicon)
+    return Edit(None if impossible else spec, criteria=new, troubles=[*found, *impossible])
 
+
+def _of_problem(problem: Problem, facts: Sequence[Fact]) -> Trouble:
+    """A problem with its readings, each in the problem's place among the facts."""
+    ways = []
+    for choice in problem.choices:
+        rest = (part for fact in facts for part in (choice.facts if fact is problem else (fact,)))
+        ways.append(Way(choice.label, facts=tuple(rest)))
+    return Trouble(problem.code, problem.message, tuple(ways), blocks=problem.blocks)
+
+
+def _merged(facts: Sequence[Fact], lexicon: Lexicon) -> tuple[dict[str, tuple[Criterion, ...]], list[Trouble]]:
+    """Column → its new criteria, and what is wrong with them: where demands contradict, each can be had alone."""
     by_column: dict[str, list[Fact]] = {}
     for fact in facts:
         column = fact.column if isinstance(fact, Limit) else _demanded(fact)
         if column:
             by_column.setdefault(column, []).append(fact)
     new: dict[str, tuple[Criterion, ...]] = {}
-    for name, found in by_column.items():
-        merged = merge(lexicon.schema[name], found)
+    found = []
+    for name, parts in by_column.items():
+        merged = merge(lexicon.schema[name], parts)
         new[name] = merged.criteria
-        if merged.code is not None:
-            warnings.append(Warning(code=merged.code, message=merged.message))
-        blocked = blocked or merged.blocks
-    proportions = [fact for fact in facts if isinstance(fact, Proportion)]
-    for fact in proportions:
-        if not 0 <= fact.share <= 1:
-            message = f"A share of {fact.share:.0%} of {fact.column} is not possible: shares lie between 0 % and 100 %."
-            warnings.append(Warning(code="invalid", message=message))
-            blocked = True
-    if blocked:
-        return Edit(None, warnings, new)
-
-    shares = {(fact.column, fact.category): share_of(fact) for fact in proportions}
-    removals = [fact for fact in facts if isinstance(fact, Removal)]
-    dropped, absent = _dropped(removals, previous)
-    if absent:
-        names = ", ".join(name.replace("_", " ") for name in absent)
-        warnings.append(Warning(code="invalid", message=f"There was no demand on {names} to drop."))
-    # "COPD instead of gout" says what goes; "COPD instead" replaces whatever disease there was.
-    instead = instead and not removals
-    kept, kept_shares = _kept(previous, new, list(shares.values()), dropped, lexicon, instead)
-    criteria = (*kept, *(criterion for found in new.values() for criterion in found))
-    changes: dict[str, Any] = {
-        **base,
-        "patients": patients,
-        "criteria": criteria,
-        "shares": (*kept_shares, *shares.values()),
-        "columns": _columns([fact for fact in facts if isinstance(fact, Columns)], base["columns"], lexicon),
-    }
-    if any(isinstance(fact, Population) for fact in facts):
-        changes["reference_population"] = "us"
-    totals: dict[str, float] = {}
-    for share in changes["shares"]:
-        totals[share.column] = totals.get(share.column, 0.0) + share.share
-    excess = [(name, total) for name, total in totals.items() if total > 1 + 1e-9]
-    for name, total in excess:
-        message = f"The shares of {name} add up to {total:.0%}, more than 100 %: lower one of them."
-        warnings.append(Warning(code="infeasible", message=message))
-    if excess:
-        return Edit(None, warnings, new)
-    try:
-        spec = CohortSpec(**changes)
-    except ValidationError as error:
-        message = "; ".join(str(part["msg"]) for part in error.errors())
-        warnings.append(Warning(code="invalid", message=message))
-        return Edit(None, warnings, new)
-    impossible = infeasibilities(spec, lexicon)
-    warnings += impossible
-    stops = any(warning.code == "infeasible" for warning in impossible)
-    return Edit(None if stops else spec, warnings, new)
-
-
-def _patients(counts: list[Count], before: int) -> tuple[int, Warning | None]:
-    if not counts:
-        return before, None
-    last = counts[-1]
-    wanted = before * last.factor if last.factor is not None else last.patients
-    if wanted < 1 or wanted > MAX_PATIENTS or wanted != int(wanted):
-        message = f"{wanted:,g} patients is not possible: ask for a whole number from 1 to {MAX_PATIENTS:,}."
-        return before, Warning(code="invalid", message=message)
-    if wanted > LARGE:
-        return int(wanted), Warning(
-            code="large", message=f"{wanted:,.0f} patients take a while to generate and export."
-        )
-    return int(wanted), None
+        if merged.code is None:
+            continue
+        ways = []
+        for part in parts if merged.blocks and len(parts) > 1 else ():
+            alone = merge(lexicon.schema[name], [part]).criteria
+            others = tuple(fact for fact in facts if fact is part or fact not in parts)
+            ways.append(Way(f"Only {' and '.join(phrase(one, lexicon.schema) for one in alone)}", facts=others))
+        if merged.blocks:
+            none = tuple(fact for fact in facts if fact not in parts)
+            ways.append(Way(f"Drop the demands on {name.replace('_', ' ')}", facts=none))
+        found.append(Trouble(merged.code, merged.message, tuple(ways), blocks=merged.blocks))
+    return new, found
 
 
 def _dropped(removals: list[Removal], previous: CohortSpec | None) -> tuple[set[str], list[str]]:

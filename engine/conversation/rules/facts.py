@@ -32,6 +32,7 @@ class Limit(Fact):
     column: str = ""
     intervals: tuple[Interval, ...] = ()
     backwards: bool = False
+    joined_by_or: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,23 @@ class Problem(Fact):
     message: str = ""
     blocks: bool = False
     """Whether nothing can be proposed at all, rather than the request without these words."""
+    choices: tuple["Choice", ...] = ()
+    """What the words may have meant, for a person to choose."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One reading of a problem: what a button says, and the facts that it puts in the problem's place."""
+
+    label: str
+    facts: tuple[Fact, ...]
+
+
+def column_of(fact: Fact) -> str:
+    """The column that a range or demand is about; empty for other facts."""
+    if isinstance(fact, Limit):
+        return fact.column
+    return fact.criterion.column if isinstance(fact, Demand) and fact.criterion is not None else ""
 
 
 def criterion_of(column: Column, intervals: tuple[Interval, ...]) -> Criterion:

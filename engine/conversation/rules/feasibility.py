@@ -1,37 +1,95 @@
-"""Whether a spec can be met at all: bounds of columns, contradictions, shares against criteria, nature."""
+"""Whether a spec can be met at all: bounds of columns, contradictions, shares against criteria, impossible patients."""
 
-from engine.cohort.conditions import bare_code, compile_conditions, in_code_range, restrict
-from engine.cohort.spec import CohortSpec, Criterion
+from functools import lru_cache
+
+from engine.cohort.conditions import Condition, bare_code, compile_conditions, in_code_range, restrict
+from engine.cohort.plausibility.binding import BoundRule, bind
+from engine.cohort.plausibility.demands import demanded
+from engine.cohort.spec import CohortSpec, Criterion, Share
 from engine.conversation.contract import Warning
 from engine.conversation.rules.lexicon import Lexicon
-from engine.conversation.rules.wording import phrase
+from engine.conversation.rules.remedies import Trouble, dropping, relaxed, warning_of
+from engine.conversation.rules.titles import titles
+from engine.conversation.rules.wording import phrase, share_phrase
 from engine.core.errors import UserError
-from engine.schema.table import Kind
+from engine.schema.table import Kind, TableSchema
 
 
 def infeasibilities(spec: CohortSpec, lexicon: Lexicon) -> list[Warning]:
-    """Why ``spec`` cannot be met; empty where nothing speaks against it. No patient's row is looked at."""
-    schema = lexicon.schema
-    problems = [
-        Warning(code="infeasible", message=f"No record of this source has {phrase(criterion, schema)}.")
-        for criterion in spec.criteria
-        if _has_no_code(criterion, lexicon)
+    """Why ``spec`` cannot be met, each with ways out; empty where nothing speaks against it. No row is looked at."""
+
+    def check(changed: CohortSpec) -> list[Trouble]:
+        return troubles(changed, lexicon)
+
+    return [warning_of(trouble, lambda _: _Nothing(), check) for trouble in check(spec)]
+
+
+class _Nothing:
+    """A spec's ways out are specs: there are no facts to apply."""
+
+    def __init__(self) -> None:
+        self.spec: CohortSpec | None = None
+        self.troubles: list[Trouble] = []
+
+
+def troubles(spec: CohortSpec, lexicon: Lexicon) -> list[Trouble]:
+    """What speaks against ``spec``, column by column, then what its columns together make impossible."""
+    schema = _with_codes(lexicon.schema)  # pyright: ignore[reportArgumentType] - frozen models hash by value
+    found: list[Trouble] = []
+    conditions: dict[str, Condition] = {}
+    for name in dict.fromkeys(part.column for part in (*spec.criteria, *spec.shares)):
+        asked = tuple(part for part in spec.criteria if part.column == name)
+        shares = tuple(part for part in spec.shares if part.column == name)
+        absent = [part for part in asked if _has_no_code(part, lexicon)]
+        if absent:
+            messages = (f"No record of this source has {phrase(part, schema)}." for part in absent)
+            found += [Trouble("infeasible", text, tuple(dropping(spec, name, schema))) for text in messages]
+            continue
+        if schema[name].kind is Kind.CATEGORICAL and not schema[name].categories:
+            continue
+        try:
+            conditions |= compile_conditions(CohortSpec(criteria=asked, shares=shares), schema)
+        except UserError as error:
+            ways = (*relaxed(spec, name, schema), *dropping(spec, name, schema))
+            found.append(Trouble("infeasible", str(error), ways))
+    return found or _against_nature(spec, conditions, schema)
+
+
+def _against_nature(spec: CohortSpec, conditions: dict[str, Condition], schema: TableSchema) -> list[Trouble]:
+    """The first rule that every such patient would break: pregnant men, newborns of 60 years."""
+    rules = _impossible(schema)  # pyright: ignore[reportArgumentType] - frozen models hash by value
+    cases: list[tuple[Share | None, dict[str, Condition]]] = [(None, conditions)]
+    for share in spec.shares:
+        column = schema[share.column]
+        if share.share > 0 and not column.kind.is_ordered:
+            text = str(share.category).lower() if isinstance(share.category, bool) else str(share.category)
+            cases.append((share, {**conditions, share.column: restrict(conditions.get(share.column), column, text)}))
+    for share, case in cases:
+        broken = demanded(case, rules) if len(case) > 1 else None
+        if broken is not None:
+            names = [column.name for column in broken.columns]
+            said = [phrase(part, schema) for part in spec.criteria if part.column in names]
+            said += [share_phrase(share, schema)] if share is not None and share.column in names else []
+            message = f"No patient can have {' with '.join(said)}: {broken.rule.message}"
+            ways = [way for name in names for way in dropping(spec, name, schema)]
+            return [Trouble("infeasible", message, tuple(ways))]
+    return []
+
+
+@lru_cache(maxsize=16)
+def _impossible(schema: TableSchema) -> tuple[BoundRule, ...]:
+    return tuple(bound for bound in bind(schema) if bound.rule.severity == "impossible")
+
+
+@lru_cache(maxsize=16)
+def _with_codes(schema: TableSchema) -> TableSchema:
+    """``schema`` with every code of the classification where the source does not say which of them it has."""
+    changed = [
+        column.model_copy(update={"categories": tuple(titles())})
+        for column in schema.features
+        if column.code_system == "icd9" and not column.categories
     ]
-    checked = tuple(
-        criterion
-        for criterion in spec.criteria
-        if _is_checkable(criterion, lexicon) and not _has_no_code(criterion, lexicon)
-    )
-    try:
-        conditions = compile_conditions(CohortSpec(criteria=checked, shares=spec.shares), schema)
-        for share in spec.shares:
-            if share.share > 0:
-                text = str(share.category).lower() if isinstance(share.category, bool) else str(share.category)
-                restrict(conditions.get(share.column), schema[share.column], text)
-    except UserError as error:
-        problems.append(Warning(code="infeasible", message=str(error)))
-    problems += _against_nature(spec, lexicon)
-    return problems
+    return schema.replace(*changed)
 
 
 def _has_no_code(criterion: Criterion, lexicon: Lexicon) -> bool:
@@ -42,21 +100,3 @@ def _has_no_code(criterion: Criterion, lexicon: Lexicon) -> bool:
         return False
     wanted = (code for code in map(bare_code, known) if code.startswith(prefixes) or not prefixes)
     return not any(not ranges or any(in_code_range(code, *pair) for pair in ranges) for code in wanted)
-
-
-def _is_checkable(criterion: Criterion, lexicon: Lexicon) -> bool:
-    column = lexicon.schema[criterion.column]
-    return column.kind is not Kind.CATEGORICAL or bool(column.categories)
-
-
-def _against_nature(spec: CohortSpec, lexicon: Lexicon) -> list[Warning]:
-    pregnancy, sex = lexicon.column_for("pregnancy"), lexicon.column_for("sex")
-    if pregnancy is None or sex is None:
-        return []
-    pregnant = any(part.column == pregnancy.name and part.any_of == (True,) for part in spec.criteria)
-    wanted = {str(value)[0].upper() for part in spec.criteria if part.column == sex.name for value in part.any_of or ()}
-    shared = {str(part.category)[0].upper() for part in spec.shares if part.column == sex.name and part.share > 0}
-    if pregnant and ("M" in shared or wanted == {"M"}):
-        message = "Pregnant men do not occur in the source: drop the pregnancy or the sex."
-        return [Warning(code="infeasible", message=message)]
-    return []

@@ -1,15 +1,18 @@
 """Ranges on columns: "hemoglobin below 10 g/dL", "more than 10 days of hospital stay", "elevated creatinine", "65+"."""
 
 import math
+from dataclasses import replace
 
 from engine.cohort.conditions import Interval
 from engine.conversation.rules.bands import bands_of
 from engine.conversation.rules.concepts import concept_of, convert, is_time, time_unit
-from engine.conversation.rules.facts import Fact, Limit, Problem
+from engine.conversation.rules.facts import Choice, Fact, Limit, Problem, criterion_of
 from engine.conversation.rules.ranges import RangeRead, complement, read_ranges
 from engine.conversation.rules.reading import Reading
 from engine.conversation.rules.references import normal_category, recorded, reference
-from engine.schema.table import Column
+from engine.conversation.rules.wording import phrase
+from engine.schema.catalogue import unit_key
+from engine.schema.table import Column, TableSchema
 
 _LINKS = ("filler", "but", "limit", "column", "plural_s")
 _OLDEST = 130
@@ -68,7 +71,7 @@ def range_then_column(reading: Reading, at: int) -> Fact | None:
     if column is None:
         return None
     fact = _limit(reading, at, column, found)
-    return _until(fact, end)
+    return replace(fact, last=max(end, fact.last))
 
 
 def _after_links(reading: Reading, at: int, names: tuple[str, ...]) -> int:
@@ -143,6 +146,8 @@ def _limit(reading: Reading, first: int, column: Column, found: RangeRead) -> Fa
     parts, notes = [], []
     for part in found.intervals:
         converted = _converted(part, found, column)
+        if (slip := _unit_slip(part, converted, found, column)) is not None:
+            return replace(slip, first=first)
         if converted is None:
             unit = f"{column.unit}" if column.unit else "no unit"
             message = f"{column.title}: {found.unit} cannot be converted to {unit}."
@@ -158,6 +163,27 @@ def _limit(reading: Reading, first: int, column: Column, found: RangeRead) -> Fa
     spelling = reading.request.notes(first, found.end)
     note = "; ".join([*notes, spelling] if spelling else notes)
     return Limit(first, found.end, note, column.name, intervals, found.backwards)
+
+
+def _unit_slip(typed: Interval, converted: Interval | None, found: RangeRead, column: Column) -> Problem | None:
+    """Asks about "Hb ≥ 10 mg/dL": no value that is plausible in the typed unit, but one in the column's own."""
+    if not found.unit or not column.unit or unit_key(found.unit) == unit_key(column.unit):
+        return None
+    if not _is_plausible(typed, column) or (converted is not None and _is_plausible(converted, column)):
+        return None
+    name = column.label or column.name.replace("_", " ")
+    message = f"{name} in {found.unit} would be far from any plausible value; {column.unit} may be meant."
+    meant = Limit(0, found.end, f"read in {column.unit}", column.name, found.intervals)
+    said = phrase(criterion_of(column, found.intervals), TableSchema(columns=(column,)))
+    choices = (Choice(f"Read as {said}", (meant,)), Choice(f"Leave {name} out", ()))
+    return Problem(0, found.end, code="invalid", message=message, blocks=True, choices=choices)
+
+
+def _is_plausible(part: Interval, column: Column) -> bool:
+    low = -math.inf if column.minimum is None else column.minimum
+    high = math.inf if column.maximum is None else column.maximum
+    ends = [end for end in (part.low, part.high) if math.isfinite(end)]
+    return all(low <= end <= high for end in ends)
 
 
 def _converted(part: Interval, found: RangeRead, column: Column) -> Interval | None:
@@ -186,9 +212,3 @@ def _step(found: RangeRead, column: Column) -> float:
     if found.unit is None or found.unit == own:
         return 1.0 if own in ("years", "days") else 0.0
     return convert(1.0, unit=found.unit, column=column, concept=None) or 0.0
-
-
-def _until(fact: Fact, end: int) -> Fact:
-    if end <= fact.last:
-        return fact
-    return type(fact)(**{**fact.__dict__, "last": end})

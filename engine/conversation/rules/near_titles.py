@@ -12,9 +12,11 @@ from engine.conversation.rules.tokens import GLUE, key_of
 _LONGEST = 25
 _SHORTEST = 3
 _FORM_WORDS = frozenset(
-    ("of", "the", "a", "an", "in", "on", "at", "to", "by", "for", "as", "due", "with", "from", "or", "and", "is")
-    + ("other", "unspecified", "nos", "nec", "type", "specified", "not", "elsewhere", "classified", "level")
-)
+    word
+    for words in ("of the a an in on at to by for as due with from or and is", "other unspecified nos nec type specified",
+                  "not elsewhere classified level")
+    for word in words.split(" ")
+)  # fmt: skip
 """Words that a title is not told by."""
 _JOINERS = frozenset(["and", "or", "with", "without", "no", "not"])
 """Words that separate two demands unless the title has them too."""
@@ -64,7 +66,7 @@ def _by_words() -> tuple[dict[frozenset[str], tuple[str, frozenset[str]]], froze
     return {told: meaning for told, meaning in found.items() if told not in several}, frozenset(known)
 
 
-def nearest_titles(words: Collection[str], *, most: int = 3) -> list[tuple[str, str]]:
+def nearest_titles(words: Collection[str], *, most: int = 5) -> list[tuple[str, str]]:
     """The codes and titles that share most of the folded ``words``, rare words counting more; best first.
 
     A title qualifies when it shares half of the words' weight. These are offers for a person to choose from.

@@ -12,13 +12,14 @@ import time
 from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import Answer, Intent, Turn, Warning
 from engine.conversation.rules import questions, safety
+from engine.conversation.rules.choices import nearest_diagnoses, settle_alternatives
 from engine.conversation.rules.editing import edit, starts_afresh
 from engine.conversation.rules.facts import Aside, Columns, Count, Demand, Fact, Limit, Problem
 from engine.conversation.rules.grammar import find_facts
 from engine.conversation.rules.items import Request, read_items
 from engine.conversation.rules.lexicon import lexicon_for
 from engine.conversation.rules.reading import Reading
-from engine.conversation.rules.reporting import leave_out_alternatives, offers, understood, unread
+from engine.conversation.rules.reporting import understood, unread
 from engine.schema.table import TableSchema
 
 MAX_CHARACTERS = 4000
@@ -54,23 +55,24 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
         return Turn(intent="out_of_scope", answer=Answer(text=reply))
     reading = Reading(request, lexicon)
     unknown = find_facts(reading)
-    facts = leave_out_alternatives(reading)
+    facts = settle_alternatives(reading)
     about_patients = any(item.is_("patients") or item.get("category") for item in request.items)
     asks_a_figure = any(isinstance(fact, Aside) for fact in facts)
     if _wants_to_know(text) and previous is None and not asks_a_figure and (unknown or not about_patients):
         return Turn(intent="unclear", not_understood=(text.strip(),), answer=questions.nothing_recorded())
-    if not any(not isinstance(fact, (Problem, Aside)) or (isinstance(fact, Problem) and fact.blocks) for fact in facts):
-        return _without_facts(request, facts, unknown, previous, offers(unknown, request, lexicon))
     base = None if _is_new(request, facts) else previous
     intent: Intent = "generate" if base is None else "refine"
     instead = any(item.is_("instead") for item in request.items)
-    result = edit(facts, previous=base, lexicon=lexicon, instead=instead)
+    offers = nearest_diagnoses(unknown, request, lexicon, facts)
+    result = edit(facts, previous=base, lexicon=lexicon, instead=instead, offers=offers)
+    if not any(not isinstance(fact, (Problem, Aside)) or (isinstance(fact, Problem) and fact.blocks) for fact in facts):
+        return _without_facts(request, unread(facts, unknown, request), previous, tuple(result.warnings))
     return Turn(
         intent=intent,
         spec=result.spec,
         understood=understood(facts, request, result, lexicon),
         not_understood=unread(facts, unknown, request),
-        warnings=(*dict.fromkeys(result.warnings), *offers(unknown, request, lexicon)),
+        warnings=tuple(result.warnings),
     )
 
 
@@ -94,15 +96,8 @@ def _refusal(text: str) -> Turn | None:
 
 
 def _without_facts(
-    request: Request,
-    facts: list[Fact],
-    unknown: list[tuple[int, int]],
-    previous: CohortSpec | None,
-    near: tuple[Warning, ...],
+    request: Request, lost: tuple[str, ...], previous: CohortSpec | None, warnings: tuple[Warning, ...]
 ) -> Turn:
-    problems = (Warning(code=fact.code, message=fact.message) for fact in facts if isinstance(fact, Problem))
-    warnings = (*dict.fromkeys(problems), *near)
-    lost = unread(facts, unknown, request)
     if not lost and not warnings and any(item.is_("patients") for item in request.items):
         return Turn(intent="generate" if previous is None else "refine", spec=previous or CohortSpec())
     if _wants_to_know(request.text) and not warnings:

@@ -1,0 +1,62 @@
+"""Numbers of patients and shares that cannot be, with the nearest that can."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from engine.cohort.spec import MAX_PATIENTS
+from engine.conversation.rules.facts import Count, Fact, Proportion, share_of
+from engine.conversation.rules.remedies import Trouble, Way, balanced
+from engine.conversation.rules.wording import share_phrase
+from engine.schema.table import TableSchema
+
+LARGE = 1_000_000
+
+
+def patients_of(facts: Sequence[Fact], before: int) -> tuple[int, list[Trouble]]:
+    """How many patients ``facts`` ask for after ``before``, and what is wrong with the number."""
+    last = next((fact for fact in reversed(facts) if isinstance(fact, Count)), None)
+    if last is None:
+        return before, []
+    wanted = before * last.factor if last.factor is not None else last.patients
+    if wanted < 1 or wanted > MAX_PATIENTS or wanted != int(wanted):
+        message = f"{wanted:,g} patients is not possible: ask for a whole number from 1 to {MAX_PATIENTS:,}."
+        nearest = min(max(round(abs(wanted)), 1), MAX_PATIENTS) if wanted else before
+        changed = tuple(replace(last, patients=float(nearest), factor=None) if fact is last else fact for fact in facts)
+        noun = "patient" if nearest == 1 else "patients"
+        return before, [Trouble("invalid", message, (Way(f"Use {nearest:,} {noun}", facts=changed),))]
+    if wanted > LARGE:
+        message = f"{wanted:,.0f} patients take a while to generate and export."
+        return int(wanted), [Trouble("large", message, blocks=False)]
+    return int(wanted), []
+
+
+def share_troubles(facts: Sequence[Fact], schema: TableSchema) -> list[Trouble]:
+    """Shares beyond 0 and 100 %, and shares of a column that add up to more than 100 %."""
+    found = []
+    proportions = [fact for fact in facts if isinstance(fact, Proportion)]
+    for fact in proportions:
+        if not 0 <= fact.share <= 1:
+            message = f"A share of {fact.share:.0%} of {fact.column} is not possible: shares lie between 0 % and 100 %."
+            nearest = replace(fact, share=min(max(fact.share, 0.0), 1.0))
+            ways = (
+                Way(f"Use {share_phrase(share_of(nearest), schema)}", facts=_exchanged(facts, {fact: nearest})),
+                Way("Drop the share", facts=tuple(other for other in facts if other is not fact)),
+            )
+            found.append(Trouble("invalid", message, ways))
+    for name in dict.fromkeys(fact.column for fact in proportions):
+        # The last word on a category counts.
+        own = list({fact.category: fact for fact in proportions if fact.column == name}.values())
+        total = sum(fact.share for fact in own)
+        if total > 1 + 1e-9 and all(0 <= fact.share <= 1 for fact in own):
+            message = f"The shares of {name} add up to {total:.0%}, more than 100 %: lower one of them."
+            ways = []
+            for shares in balanced(own):
+                changed = {fact: replace(fact, share=share) for fact, share in zip(own, shares, strict=True)}
+                said = " and ".join(share_phrase(share_of(fact), schema) for fact in changed.values())
+                ways.append(Way(f"Use {said}", facts=_exchanged(facts, changed)))
+            found.append(Trouble("infeasible", message, tuple(ways)))
+    return found
+
+
+def _exchanged(facts: Sequence[Fact], changed: dict[Proportion, Proportion]) -> tuple[Fact, ...]:
+    return tuple(changed.get(fact, fact) if isinstance(fact, Proportion) else fact for fact in facts)

@@ -1,0 +1,95 @@
+"""Words that are not turned into a criterion without asking: "A or B", combinations, diseases known by their words only."""
+
+from dataclasses import replace
+
+from engine.cohort.spec import Criterion
+from engine.conversation.rules.facts import Choice, Demand, Fact, Limit, Problem, column_of
+from engine.conversation.rules.items import Item, Request
+from engine.conversation.rules.lexicon import Lexicon
+from engine.conversation.rules.near_titles import nearest_titles
+from engine.conversation.rules.reading import Reading
+from engine.conversation.rules.remedies import Trouble, Way
+
+
+def settle_alternatives(reading: Reading) -> list[Fact]:
+    """The facts, with "A or B" on different columns exchanged for a choice: a cohort demands all of its criteria."""
+    kept: list[Fact] = []
+    for fact in reading.facts:
+        before = kept[-1] if kept else None
+        if fact.first in reading.combined and before is not None:
+            parts: list[Fact] = [
+                replace(part, negated=True) for part in _parts(before, fact) if isinstance(part, Demand)
+            ]
+            text = reading.request.span(before.first, fact.last)
+            message = f"A combination (“{text}”) cannot be excluded; exclude one of its parts."
+            kept[-1] = _asked(reading, before.first, fact.last, message, parts, "Exclude")
+        elif before is not None and _is_alternative(before, fact):
+            text = reading.request.span(before.first, fact.last)
+            message = (
+                f"“{text}” asks for one of two different columns; a cohort demands all of its criteria. "
+                "Name one of them."
+            )
+            kept[-1] = _asked(reading, before.first, fact.last, message, _parts(before, fact), "Only")
+        else:
+            kept.append(fact)
+    return kept
+
+
+def _is_alternative(before: Fact, fact: Fact) -> bool:
+    if not isinstance(fact, (Demand, Limit)) or not fact.joined_by_or or getattr(fact, "negated", False):
+        return False
+    if isinstance(before, Problem) and before.choices:
+        return all(column_of(part) for choice in before.choices for part in choice.facts)
+    negated = isinstance(before, Demand) and before.negated
+    return bool(column_of(before)) and column_of(before) != column_of(fact) and not negated
+
+
+def _parts(before: Fact, fact: Fact) -> list[Fact]:
+    """What stands on both sides; "A or B or C" is a choice already, with one more."""
+    if isinstance(before, Problem):
+        return [*(part for choice in before.choices for part in choice.facts), fact]
+    return [before, fact]
+
+
+def _asked(reading: Reading, first: int, last: int, message: str, parts: list[Fact], verb: str) -> Problem:
+    choices = []
+    for part in parts:
+        words = reading.request.span(part.first, part.last)
+        choices.append(Choice(f"{verb} {words}", (replace(part, joined_by_or=False),)))  # type: ignore[call-arg]
+    return Problem(first, last, code="invalid", message=message, choices=tuple(choices))
+
+
+def nearest_diagnoses(
+    unknown: list[tuple[int, int]], request: Request, lexicon: Lexicon, facts: list[Fact]
+) -> list[Trouble]:
+    """For words that may be a disease, the titles of the classification that come nearest; a person chooses."""
+    found = []
+    column = lexicon.code_column
+    for first, last in _gathered(unknown, request) if column is not None else ():
+        tokens = request.tokens[request.items[first].first : request.items[last - 1].last]
+        words = [token.key for token in tokens if token.kind == "word" and len(token.key) > 3]
+        near = nearest_titles(words) if words else []
+        if near and column is not None:
+            message = f"No column for “{request.span(first, last)}”. The nearest diagnoses are offered; choose one."
+            ways = []
+            for code, title in near:
+                demand = Demand(first, last, criterion=Criterion(column=column.name, starts_with=(code,)))
+                ways.append(Way(f"{title} (ICD-9 {code})", facts=(*facts, demand)))
+            found.append(Trouble("invalid", message, tuple(ways), blocks=False))
+    return found
+
+
+def _gathered(unknown: list[tuple[int, int]], request: Request) -> list[tuple[int, int]]:
+    """Stretches with only filler between them as one: "ulcer of heel and mid foot"."""
+    joined: list[tuple[int, int]] = []
+    for first, last in unknown:
+        between = request.items[joined[-1][1] : first] if joined else []
+        if joined and len(between) <= 3 and all(item.is_("filler", "and") or _is_hyphen(item) for item in between):
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def _is_hyphen(item: Item) -> bool:
+    return item.get("symbol") == "-"
