@@ -104,6 +104,7 @@ def test_a_connection_is_tried_again_until_the_server_is_up() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     late = socket.socket()
+    late.settimeout(5)
     late.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
     def serve() -> None:
@@ -115,6 +116,7 @@ def test_a_connection_is_tried_again_until_the_server_is_up() -> None:
         connection.close()
 
     timer = threading.Timer(0.3, serve)
+    timer.daemon = True
     timer.start()
     assert EndpointClient(f"http://127.0.0.1:{port}", "tiny").models() == ["up"]
     timer.join()
