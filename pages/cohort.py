@@ -23,12 +23,14 @@ turn_to(chosen)
 dialogue.follow(chosen)
 schema = studio().datasets.schema(chosen)
 talk, fill = st.columns([2, 3], gap="large")
-with talk:
-    chat.panel(chosen, schema)
 with fill:
     request = form.edit(spec(), schema)
-    if request is not None:
-        keep_spec(request)
-        dialogue.keep_form(request)
+if request is not None:
+    keep_spec(request)
+    dialogue.keep_form(request)
+with talk:
+    chat.panel(chosen, schema)
+if request is not None:
+    with fill:
         generation.summary(chosen, request, schema)
 generation.results()

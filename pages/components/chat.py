@@ -85,9 +85,9 @@ def _on_its_way(id: str) -> None:
     reply = studio().conversations.reply(id)
     if reply is None:
         st.rerun()
-    with st.chat_message("user"):
+    with exchange.bubble("user"):
         st.html(markup.request(reply.text))
-    with st.chat_message("assistant"):
+    with exchange.bubble("assistant"):
         st.html(markup.progress(reply.said))
         stopping = reply.stopping.is_set()
         st.button(

@@ -34,18 +34,22 @@ def _line(one: Summary) -> None:
             help="Reopen it with its form", on_click=dialogue.reopen, args=(one.id,),
         )  # fmt: skip
         requests = f"{one.requests} request{'s' if one.requests != 1 else ''}"
-        st.caption(f"{moment(one.changed_at)} · {requests}")
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.caption(f"{moment(one.changed_at)} · {requests}", width="content")
+            if st.session_state.get("_deleting") != one.id:
+                st.button(
+                    "Delete", key=f"delete-{one.id}", type="tertiary", icon=":material/delete:", on_click=_ask,
+                    args=(one.id,),
+                )  # fmt: skip
         for cohort in one.cohorts[:3]:
             st.caption(f":material/groups: {plain(cohort.name)}")
         if len(one.cohorts) > 3:
             st.caption(f"and {len(one.cohorts) - 3} more cohorts")
-        _delete(one.id)
+        if st.session_state.get("_deleting") == one.id:
+            _confirm(one.id)
 
 
-def _delete(id: str) -> None:
-    if st.session_state.get("_deleting") != id:
-        st.button("Delete", key=f"delete-{id}", icon=":material/delete:", on_click=_ask, args=(id,))
-        return
+def _confirm(id: str) -> None:
     st.caption("Its text goes for good; its cohorts stay.")
     with st.container(horizontal=True, gap="small"):
         st.button("Delete for good", key=f"really-{id}", type="primary", on_click=dialogue.delete, args=(id,))

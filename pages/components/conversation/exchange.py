@@ -1,6 +1,7 @@
 """One request with its answer on the screen, and the buttons that act on it."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator as Place
 
 from engine.conversation.contract import Turn
 from engine.schema.table import TableSchema
@@ -17,12 +18,19 @@ _TITLES = {
     Outcome.DROPPED: "Dropped; this would have changed the form:",
 }
 
+_AVATARS = {"user": ":material/person:", "assistant": ":material/forum:"}
+
+
+def bubble(role: str) -> Place:
+    """A place for what the "user" or the "assistant" says."""
+    return st.chat_message(role, avatar=_AVATARS[role])
+
 
 def draw(one: Exchange, talk: Conversation, schema: TableSchema) -> None:
     """Draw the request and its answer."""
-    with st.chat_message("user"):
+    with bubble("user"):
         st.html(markup.request(one.text))
-    with st.chat_message("assistant"):
+    with bubble("assistant"):
         if one.turn is None:
             st.error(plain(one.error), icon=":material/error:")
         else:
@@ -42,7 +50,7 @@ def _answer(one: Exchange, turn: Turn, talk: Conversation, schema: TableSchema) 
                         plain(action.label), key=f"take-{one.position}-{number}-{choice}", icon=":material/build:",
                         on_click=dialogue.take, args=(talk.id, one.position, number, choice),
                     )  # fmt: skip
-    _parts(_difference(one, turn, talk, schema), markup.origin(turn, moment(one.at)))
+    _parts(markup.notice(turn), _difference(one, turn, talk, schema), markup.origin(turn, moment(one.at)))
     if one.outcome is not None:
         _buttons(one, one.outcome, talk)
 

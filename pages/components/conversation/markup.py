@@ -1,5 +1,6 @@
 """Parts of a conversation as HTML. Every text is escaped here; ``style.css`` says how they look."""
 
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
@@ -27,20 +28,24 @@ def request(text: str | None) -> str:
 
 
 def understanding(turn: Turn) -> str:
-    """A chip for each stretch that was understood, with what it became, and one for each that was not."""
-    chips = [_chip(part) for part in turn.understood]
+    """A chip for each stretch that was understood, with what it became, and one for each that was not.
+
+    A stretch that a long text repeats has one chip.
+    """
+    chips = [_chip(part, times) for part, times in Counter(turn.understood).items()]
     chips += [
         f'<li class="cs-chip cs-lost"><span class="cs-label">not understood</span> <q>{escape(words)}</q></li>'
-        for words in turn.not_understood
+        for words in dict.fromkeys(turn.not_understood)
     ]
     return f'<ul class="cs-chips" aria-label="What was understood">{"".join(chips)}</ul>' if chips else ""
 
 
-def _chip(part: Understood) -> str:
+def _chip(part: Understood, times: int) -> str:
+    again = f' <span class="cs-label">{times} times</span>' if times > 1 else ""
     note = f' <span class="cs-note">{escape(part.note)}</span>' if part.note else ""
     return (
         f'<li class="cs-chip"><q>{escape(part.text)}</q> <span class="cs-arrow">→</span> '
-        f"<b>{escape(part.meaning)}</b>{note}</li>"
+        f"<b>{escape(part.meaning)}</b>{note}{again}</li>"
     )
 
 
@@ -60,16 +65,15 @@ def ranked(columns: Sequence[RankedColumn], schema: TableSchema) -> str:
     if not columns:
         return ""
     rows = "".join(
-        f"<tr><td>{number}</td><th scope='row'>{escape(_title(one.column, schema))}</th>"
-        f"<td>{escape(one.reason)}</td><td><span class='cs-basis cs-{one.basis}'>{_BASIS[one.basis]}</span> "
-        f"{escape(one.source.title)}, {escape(one.source.section)}</td></tr>"
+        f"<tr><td>{number}</td><th scope='row'>{escape(_title(one.column, schema))}</th><td>{escape(one.reason)}"
+        f"<span class='cs-cited'><span class='cs-basis cs-{one.basis}'>{_BASIS[one.basis]}</span> "
+        f"{escape(one.source.title)}, {escape(one.source.section)}</span></td></tr>"
         for number, one in enumerate(columns, 1)
     )
     return (
         '<div class="cs-scroll" tabindex="0" role="region" aria-label="Columns by importance">'
         '<table class="cs-ranked"><thead><tr><th scope="col">No.</th><th scope="col">Column</th>'
-        '<th scope="col">Why</th><th scope="col">Source</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+        f'<th scope="col">Why, and source</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -79,7 +83,7 @@ def difference(found: Sequence[Change], *, title: str) -> str:
         return '<p class="cs-title">The form says this already.</p>'
     lines = "".join(
         f'<li class="cs-{one.kind}"><span class="cs-sign" aria-hidden="true">{_SIGNS[one.kind]}</span>'
-        f'<span class="cs-kind">{one.kind}</span> {_words(one)}</li>'
+        f'<span class="cs-kind">{one.kind}</span><span class="cs-words">{_words(one)}</span></li>'
         for one in found
     )
     return f'<p class="cs-title">{escape(title)}</p><ul class="cs-difference">{lines}</ul>'
@@ -91,11 +95,15 @@ def _words(change: Change) -> str:
     return f"{before} → {after}" if before and after else before or after
 
 
+def notice(turn: Turn) -> str:
+    """What should be known about who read the request."""
+    return f'<p class="cs-notice">{escape(turn.notice)}</p>' if turn.notice else ""
+
+
 def origin(turn: Turn, when: str) -> str:
-    """Who read the request, how long it took and when, and what should be known about that."""
-    notice = f'<p class="cs-notice">{escape(turn.notice)}</p>' if turn.notice else ""
+    """Who read the request, how long it took and when."""
     took = f"{turn.seconds:.2f} s" if turn.seconds >= 0.005 else "under 0.01 s"
-    return f'{notice}<p class="cs-quiet">{_READERS[turn.backend]} in {took} · {escape(when)}</p>'
+    return f'<p class="cs-quiet">{_READERS[turn.backend]} in {took} · {escape(when)}</p>'
 
 
 def progress(said: str) -> str:
