@@ -1,4 +1,4 @@
-"""Words that are not turned into a criterion without asking: "A or B", combinations, diseases known by their words only."""
+"""Words that become a criterion only by choice: "A or B", excluded combinations, diseases that are near a title."""
 
 from dataclasses import replace
 
@@ -68,6 +68,8 @@ def nearest_diagnoses(
     for first, last in _gathered(unknown, request) if column is not None else ():
         tokens = request.tokens[request.items[first].first : request.items[last - 1].last]
         words = [token.key for token in tokens if token.kind == "word" and len(token.key) > 3]
+        if all(item.is_("column", "number", "symbol", "filler", "and", "or") for item in request.items[first:last]):
+            continue  # what is unclear is what of the column is wanted
         near = nearest_titles(words) if words else []
         if near and column is not None:
             message = f"No column for “{request.span(first, last)}”. The nearest diagnoses are offered; choose one."

@@ -18,6 +18,8 @@ def column_list(reading: Reading, at: int) -> Fact | None:
             break
         cues |= {part for part in ("columns", "only", "include", "also") if cue.is_(part)}
         i += 1
+        if "columns" in cues and (link := reading.at(i)) is not None and link.is_("to"):
+            i += 1  # "restrict the variables to …"
         if (colon := reading.at(i)) is not None and colon.get("symbol") == ":":
             i += 1
     names: list[str] = []

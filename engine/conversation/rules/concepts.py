@@ -1,5 +1,6 @@
 """Which concept of the clinical catalogue a source's column is, and what a value in another unit is in the column's."""
 
+from contextlib import suppress
 from functools import lru_cache
 
 from engine.cohort.vocabulary import column_words
@@ -9,6 +10,12 @@ from engine.schema.catalogue import catalogue, unit_key
 from engine.schema.table import Column
 
 _DIGITS = 4
+_SCALES = (
+    {"cm": 1.0, "m": 100.0, "mm": 0.1, "inch": 2.54, "ft": 30.48},
+    {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "stone": 6.35029318},
+    {"mmhg": 1.0, "kpa": 7.500617},
+)
+"""Length, weight, pressure: unit → how much of the first one it is."""
 
 _HOURS = {"minutes": 1 / 60, "hours": 1.0, "days": 24.0, "weeks": 168.0, "months": 730.5, "years": 8766.0}
 _TIME_NAMES = {"h": "hours", "hour": "hours", "hours": "hours", "d": "days", "day": "days", "days": "days",
@@ -50,15 +57,23 @@ def convert(value: float, *, unit: str | None, column: Column, concept: str | No
         return value
     if unit in _HOURS and (own := time_unit(column)) is not None:
         return value * _HOURS[unit] / _HOURS[own]
-    if concept is None or concept not in catalogue():
-        return None
-    if unit_key(catalogue().concept(concept).unit or "") != unit_key(column.unit):
-        return None
-    try:
-        # Digits that only the conversion factor made are not meant: 152 µmol/L is 1.72 mg/dL.
-        return round(catalogue().convert(concept, value, unit), _DIGITS)
-    except UserError:
-        return None
+    converted = None
+    known = catalogue().concept(concept).unit if concept is not None and concept in catalogue() else None
+    if concept is not None and known is not None and unit_key(known) == unit_key(column.unit):
+        with suppress(UserError):
+            converted = catalogue().convert(concept, value, unit)
+    if converted is None and (factor := _plain_factor(unit, column.unit)) is not None:
+        converted = value * factor
+    # Digits that only the conversion factor made are not meant: 152 µmol/L is 1.72 mg/dL.
+    return None if converted is None else round(converted, _DIGITS)
+
+
+def _plain_factor(unit: str, own: str) -> float | None:
+    """What one ``unit`` of length, weight or pressure is in ``own``; None for others."""
+    for scale in _SCALES:
+        if unit_key(unit) in scale and unit_key(own) in scale:
+            return scale[unit_key(unit)] / scale[unit_key(own)]
+    return None
 
 
 def is_time(unit: str | None) -> bool:

@@ -1,9 +1,23 @@
 """How many patients a request asks for, and the words that act on the whole of the previous spec."""
 
-from engine.conversation.rules.facts import Columns, Count, Fact, Population, Problem, Removal, Restart
+import re
+
+from engine.cohort.spec import CohortSpec
+from engine.conversation.rules.facts import (
+    Columns,
+    Count,
+    Fact,
+    Population,
+    Problem,
+    Proportion,
+    Removal,
+    Restart,
+)
 from engine.conversation.rules.reading import Reading
+from engine.schema.table import Kind
 
 _NEAR = 7
+_DEMANDING = ("operator", "number", "between", "category", "recorded", "high", "low", "normal", "to")
 
 
 def count(reading: Reading, at: int) -> Fact | None:
@@ -47,7 +61,10 @@ def _is_measure(reading: Reading, at: int) -> bool:
 
 
 def _before_a_noun(reading: Reading, at: int) -> Fact | None:
-    value = reading.items[at].get("number").value
+    number = reading.items[at].get("number")
+    # Patients are whole: "1.500 patients" has a dot between its thousands.
+    written = number.code or ""
+    value = float(written.replace(".", "")) if re.fullmatch(r"\d{1,3}(?:\.\d{3})+", written) else number.value
     if at and reading.items[at - 1].is_("stage"):
         return None
     if len(reading.items) == 1 or at + 1 == len(reading.items):
@@ -87,6 +104,36 @@ def population(reading: Reading, at: int) -> Fact | None:
     return Population(at, at + 1) if reading.items[at].is_("population_us") else None
 
 
+def bare_number(reading: Reading, previous: CohortSpec) -> Fact | None:
+    """A follow-up of nothing but a number: "make it 20 %" is the last share, "50 is enough" the patients."""
+    numbered = [at for at, item in enumerate(reading.items) if item.is_("number")]
+    if len(numbered) != 1 or any(item.is_("unknown", "operator", "column") for item in reading.items):
+        return None
+    at, following = numbered[0], reading.at(numbered[0] + 1)
+    value = reading.items[at].get("number").value
+    if following is not None and following.get("unit") == "%":
+        last = previous.shares[-1] if previous.shares else None
+        if last is None or (isinstance(last.category, (int, float)) and not isinstance(last.category, bool)):
+            return None
+        return Proportion(at, at + 2, column=last.column, category=last.category, share=value / 100)  # type: ignore[arg-type]
+    if following is not None and following.is_("unit"):
+        return None
+    return Count(at, at + 1, patients=value)
+
+
+def any_of_it(reading: Reading, at: int) -> Fact | None:
+    """Reads "both sexes", "all ages", "regardless of ethnicity": whatever was demanded of it is dropped."""
+    if not reading.items[at].is_("bothof"):
+        return None
+    i = reading.skip(at + 1, "limit", most=1) if not reading.items[at].is_("filler") else at + 1
+    names = (item.get("column") if (item := reading.at(i)) is not None else None) or ()
+    following = reading.at(i + 1)
+    column = reading.column(names[0]) if names else None
+    if column is None or column.kind is Kind.BOOLEAN or (following is not None and following.is_(*_DEMANDING)):
+        return None
+    return Removal(at, i + 1, columns=(column.name,), wanted=False)
+
+
 def removal(reading: Reading, at: int) -> Fact | None:
     """Reads "drop the age limit", "without the diabetes criterion", "remove sex", "drop the column BMI"."""
     item = reading.items[at]
@@ -112,6 +159,8 @@ def removal(reading: Reading, at: int) -> Fact | None:
             if following is not None and following.is_("limit"):
                 return Removal(at, last + 1, columns=tuple(touched))
             break
+    if takes_back and (noun := reading.at(last)) is not None and noun.is_("columns"):
+        only_columns, last = True, last + 1  # "remove the BMI column"
     if not touched or not takes_back:
         # "without diabetes" is a demand; only "without the diabetes criterion" takes one back.
         return None

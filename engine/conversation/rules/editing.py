@@ -138,10 +138,10 @@ def _dropped(removals: list[Removal], previous: CohortSpec | None) -> tuple[set[
     """The columns of ``previous`` to clear, and the names that it demands nothing of ("diabetes" clears its types)."""
     demanded = {part.column for part in (*previous.criteria, *previous.shares)} if previous is not None else set()
     dropped, absent = set(), []
-    for name in (name for fact in removals for name in fact.columns):
+    for name, wanted in ((name, fact.wanted) for fact in removals for name in fact.columns):
         found = {name} & demanded or {column for column in demanded if column.startswith(f"{name}_")}
         dropped |= found
-        if not found:
+        if wanted and not found:
             absent.append(name)
     return dropped, absent
 

@@ -63,9 +63,13 @@ class Columns(Fact):
 
 @dataclass(frozen=True)
 class Removal(Fact):
-    """Criteria and shares on these columns are dropped from the previous spec."""
+    """Criteria and shares on these columns are dropped from the previous spec.
+
+    ``wanted`` is False where it makes no difference whether there were any ("both sexes").
+    """
 
     columns: tuple[str, ...] = ()
+    wanted: bool = True
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from engine.conversation.rules.categories import (
     names_its_category,
 )
 from engine.conversation.rules.column_lists import column_list
-from engine.conversation.rules.counts import count, population, removal, restart
+from engine.conversation.rules.counts import any_of_it, count, population, removal, restart
 from engine.conversation.rules.diagnoses import codes
 from engine.conversation.rules.facts import Demand, Fact
 from engine.conversation.rules.figures import figure
@@ -18,6 +18,7 @@ from engine.conversation.rules.illnesses import condition, flag_value, title, un
 from engine.conversation.rules.limits import column_then_range, range_then_column
 from engine.conversation.rules.reading import Reading
 from engine.conversation.rules.references import reference_then_column
+from engine.conversation.rules.sandwiches import sandwiched
 from engine.conversation.rules.shares import shares
 from engine.conversation.rules.tokens import key_of
 
@@ -53,6 +54,8 @@ _QUIET = frozenset(
         "low",
         "normal",
         "upward",
+        "bullet",
+        "bothof",
     ]
 )
 Matcher = Callable[[Reading, int], Fact | list[Fact] | None]
@@ -141,6 +144,7 @@ def _has_number(reading: Reading, at: int) -> bool:
 
 
 _MATCHERS: tuple[Matcher, ...] = (
-    restart, figure, removal, population, column_list, shares, codes, reference_then_column, column_then_range,
-    column_then_category, flag_value, count, range_then_column, category, condition, title, unavailable,
+    restart, figure, removal, any_of_it, population, column_list, shares, codes, reference_then_column,
+    column_then_range, column_then_category, flag_value, sandwiched, count, range_then_column,
+    category, condition, title, unavailable,
 )  # fmt: skip

@@ -7,10 +7,10 @@ from engine.conversation.rules.lexicon import Lexicon
 from engine.conversation.rules.near_titles import reordered_title
 from engine.conversation.rules.numbers import read_number, read_one
 from engine.conversation.rules.spelling import correct
-from engine.conversation.rules.titles import longest_title, title_words
+from engine.conversation.rules.titles import long_title_words, longest_title, title_words
 from engine.conversation.rules.tokens import GLUE, Token, tokenize
 
-_OPERATORS = {">": ">", "<": "<", ">=": ">=", "<=": "<=", "=": "=", "!=": "not"}
+_OPERATORS = {">": ">", "<": "<", ">=": ">=", "<=": "<=", "=": "="}
 _LONGEST = 14
 _STRONG = frozenset(["category", "column", "condition", "fraction", "equal_shares"])
 """Parts that a title in other words does not take a word from."""
@@ -68,15 +68,29 @@ def read_items(text: str, lexicon: Lexicon) -> Request:
 def _spelled(tokens: list[Token], lexicon: Lexicon) -> tuple[list[str], dict[int, str]]:
     """The tokens' keys with unknown words exchanged for the one known word that is a slip away."""
     keys, notes = [token.key for token in tokens], {}
+    printed = 0  # the end of a title as the classification prints it, with its abbreviations
     for i, token in enumerate(tokens):
-        if token.kind == "word" and not _known(token.key, lexicon) and token.key not in title_words():
-            better = correct(token.key, lexicon.words)
-            if better is None and len(token.key) == 4:
-                near = correct(token.key, lexicon.core, shortest=4)
-                better = near if near is not None and near[0] == token.key[0] else None
-            if better is not None:
-                keys[i], notes[i] = better, f"“{token.text}” was read as “{better}”"
+        if token.kind == "word" and (title := longest_title(keys, i)) is not None:
+            printed = max(printed, title[1])
+        if token.kind != "word" or i < printed or _known(token.key, lexicon):
+            continue
+        better = _corrected(token, lexicon)
+        if better is not None:
+            keys[i], notes[i] = better, f"“{token.text}” was read as “{better}”"
     return keys, notes
+
+
+def _corrected(token: Token, lexicon: Lexicon) -> str | None:
+    if token.key in title_words():
+        # Short titles abbreviate ("emergncy"): only the commonest words are put right there.
+        return None if token.key in long_title_words() else correct(token.key, lexicon.core)
+    better = correct(token.key, lexicon.words)
+    if better is None and token.text.lower() != token.key:
+        better = correct(token.text.lower(), lexicon.words)  # "sepsys" is no plural
+    if better is None and len(token.key) == 4:
+        near = correct(token.key, lexicon.core, shortest=4)
+        better = near if near is not None and near[0] == token.key[0] else None
+    return better
 
 
 def _known(key: str, lexicon: Lexicon) -> bool:
@@ -103,10 +117,24 @@ def _item(tokens: list[Token], keys: list[str], notes: dict[int, str], at: int, 
         parts = {"category": lexicon.letters[token.text]}
     if not parts and token.kind == "code":
         parts = {"icd": token.text}
+    if number is not None and _is_bullet(tokens, at):
+        parts = {"bullet": ""}
     if not parts and token.kind == "symbol":
         parts = _symbol(token.key)
     note = "; ".join(notes[i] for i in range(at, max(end, at + 1)) if i in notes)
     return Item(at, max(end, at + 1), parts or {"unknown": token.text}, note)
+
+
+def _is_bullet(tokens: list[Token], at: int) -> bool:
+    """Whether the number only counts the lines of a list: "1. Age 40-80", "2) COPD"."""
+    if at + 2 >= len(tokens) or tokens[at + 1].key not in (".", ")") or not tokens[at].text.isdigit():
+        return False
+    touches = tokens[at + 1].start == tokens[at].end and tokens[at + 2].start > tokens[at + 1].end
+    return (
+        touches
+        and len(tokens[at].text) < 3
+        and (at == 0 or tokens[at - 1].key in (":", ";", ".", ",", "(", "-") or tokens[at].opens_line)
+    )
 
 
 def _after_number(tokens: list[Token], at: int) -> bool:
@@ -118,9 +146,10 @@ def _digits(tokens: list[Token], at: int) -> bool:
 
 
 def _symbol(key: str) -> dict[str, Any]:
+    if key == "!=":
+        return {"not": ""}
     if key in _OPERATORS:
-        part = _OPERATORS[key]
-        return {"not": ""} if part == "not" else {"operator": part}
+        return {"operator": _OPERATORS[key], "symbol": key}
     if key in "-~":
         return {"to": "", "symbol": key}
     if key == "+":

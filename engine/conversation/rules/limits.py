@@ -3,19 +3,19 @@
 import math
 from dataclasses import replace
 
-from engine.cohort.conditions import Interval
 from engine.conversation.rules.bands import bands_of
-from engine.conversation.rules.concepts import concept_of, convert, is_time, time_unit
-from engine.conversation.rules.facts import Choice, Fact, Limit, Problem, criterion_of
-from engine.conversation.rules.ranges import RangeRead, complement, read_ranges
+from engine.conversation.rules.concepts import convert, is_time, time_unit
+from engine.conversation.rules.converting import limit_of
+from engine.conversation.rules.facts import Fact
+from engine.conversation.rules.ranges import RangeRead, read_ranges
 from engine.conversation.rules.reading import Reading
 from engine.conversation.rules.references import normal_category, recorded, reference
-from engine.conversation.rules.wording import phrase
-from engine.schema.catalogue import unit_key
-from engine.schema.table import Column, TableSchema
+from engine.schema.table import Column
 
 _LINKS = ("filler", "but", "limit", "column", "plural_s")
 _OLDEST = 130
+_COMPARED = {"older": "age_years", "younger": "age_years", "heavier": "weight_kg", "lighter": "weight_kg",
+             "taller": "height_cm", "shorter": "height_cm"}  # fmt: skip
 
 
 def is_measured(column: Column) -> bool:
@@ -46,7 +46,7 @@ def column_then_range(reading: Reading, at: int) -> Fact | None:
         return None
     if found.exact and not found.comparison and any(x.get("symbol") == "," for x in reading.items[at:i]):
         return None
-    return _limit(reading, at, measured, found)
+    return limit_of(reading, at, measured, found)
 
 
 def range_then_column(reading: Reading, at: int) -> Fact | None:
@@ -66,11 +66,11 @@ def range_then_column(reading: Reading, at: int) -> Fact | None:
     if found.exact and found.unit is None:
         return None
     if column is None:
-        column = _default_column(reading, found)
+        column = _implied_column(reading, at, found) or _default_column(reading, found)
         end = found.end
     if column is None:
         return None
-    fact = _limit(reading, at, column, found)
+    fact = limit_of(reading, at, column, found)
     return replace(fact, last=max(end, fact.last))
 
 
@@ -93,12 +93,12 @@ def _after_links(reading: Reading, at: int, names: tuple[str, ...]) -> int:
 
 def _counts_patients(reading: Reading, at: int) -> bool:
     item = reading.at(at)
-    return item is not None and (item.is_("patients") or bool(item.get("category")))
+    return item is not None and (item.is_("patients", "condition") or bool(item.get("category")))
 
 
 def _says_age(reading: Reading, end: int) -> bool:
     """Whether the unit before item ``end`` is one of ages only: "70-year-olds", "70 y/o"."""
-    return reading.items[end - 1].get("unit") == "years" and reading.items[end - 1].is_("column")
+    return is_time(reading.items[end - 1].get("unit")) and reading.items[end - 1].is_("column")
 
 
 def _column_after(reading: Reading, found: RangeRead) -> tuple[Column | None, int]:
@@ -109,9 +109,12 @@ def _column_after(reading: Reading, found: RangeRead) -> tuple[Column | None, in
     names = item.get("column") if item is not None else None
     if names is None:
         return None, found.end
-    column = next((reading.column(name) for name in names if is_measured(reading.column(name))), None)
-    if column is None:
+    measured = [reading.column(name) for name in names if is_measured(reading.column(name))]
+    # "more than one ICU stay" counts stays, "more than one day in the ICU" measures them.
+    measured.sort(key=lambda one: found.unit is None and one.unit is not None)
+    if not measured:
         return None, found.end
+    column = measured[0]
     following = reading.at(_after_links(reading, i, names))
     if following is not None and following.is_("operator", "between", "high", "low", "normal"):
         return None, found.end
@@ -123,6 +126,18 @@ def _column_after(reading: Reading, found: RangeRead) -> tuple[Column | None, in
     if given == "years" and own != "years":
         return None, found.end
     return column, i + 1
+
+
+def _implied_column(reading: Reading, at: int, found: RangeRead) -> Column | None:
+    """The column that a comparison is of: "taller than" is of height, "younger than 6 months" of age."""
+    said = reading.request.span(at, found.end).lower()
+    for word, concept in _COMPARED.items():
+        column = reading.lexicon.column_for(concept) if word in said else None
+        if column is not None:
+            ends = [end for part in found.intervals for end in (part.low, part.high) if math.isfinite(end)]
+            if all(convert(end, unit=found.unit, column=column, concept=concept) is not None for end in ends):
+                return column
+    return None
 
 
 def _default_column(reading: Reading, found: RangeRead) -> Column | None:
@@ -140,75 +155,3 @@ def _default_column(reading: Reading, found: RangeRead) -> Column | None:
         return age if all(0 <= end <= _OLDEST for end in ends) else None
     owners = [column for column in lexicon.schema.features if (column.unit or "").lower() == found.unit.lower()]
     return owners[0] if len(owners) == 1 else None
-
-
-def _limit(reading: Reading, first: int, column: Column, found: RangeRead) -> Fact:
-    parts, notes = [], []
-    for part in found.intervals:
-        converted = _converted(part, found, column)
-        if (slip := _unit_slip(part, converted, found, column)) is not None:
-            return replace(slip, first=first)
-        if converted is None:
-            unit = f"{column.unit}" if column.unit else "no unit"
-            message = f"{column.title}: {found.unit} cannot be converted to {unit}."
-            return Problem(first, found.end, code="invalid", message=message)
-        parts.append(converted)
-    if found.unit and column.unit and any(a != b for a, b in zip(parts, found.intervals, strict=True)):
-        notes.append(f"in {column.unit}")
-    elif found.unit and column.unit is None and is_time(found.unit):
-        notes.append(f"the source states no unit for {column.name}: the number was taken as it is")
-    intervals = tuple(parts)
-    if reading.negated(first, column.name, is_range=True):
-        intervals = complement(intervals)
-    spelling = reading.request.notes(first, found.end)
-    note = "; ".join([*notes, spelling] if spelling else notes)
-    return Limit(first, found.end, note, column.name, intervals, found.backwards)
-
-
-def _unit_slip(typed: Interval, converted: Interval | None, found: RangeRead, column: Column) -> Problem | None:
-    """Asks about "Hb ≥ 10 mg/dL": no value that is plausible in the typed unit, but one in the column's own."""
-    if not found.unit or not column.unit or unit_key(found.unit) == unit_key(column.unit):
-        return None
-    if not _is_plausible(typed, column) or (converted is not None and _is_plausible(converted, column)):
-        return None
-    name = column.label or column.name.replace("_", " ")
-    message = f"{name} in {found.unit} would be far from any plausible value; {column.unit} may be meant."
-    meant = Limit(0, found.end, f"read in {column.unit}", column.name, found.intervals)
-    said = phrase(criterion_of(column, found.intervals), TableSchema(columns=(column,)))
-    choices = (Choice(f"Read as {said}", (meant,)), Choice(f"Leave {name} out", ()))
-    return Problem(0, found.end, code="invalid", message=message, blocks=True, choices=choices)
-
-
-def _is_plausible(part: Interval, column: Column) -> bool:
-    low = -math.inf if column.minimum is None else column.minimum
-    high = math.inf if column.maximum is None else column.maximum
-    ends = [end for end in (part.low, part.high) if math.isfinite(end)]
-    return all(low <= end <= high for end in ends)
-
-
-def _converted(part: Interval, found: RangeRead, column: Column) -> Interval | None:
-    ends = []
-    for end in (part.low, part.high):
-        value = end
-        if math.isfinite(end):
-            converted = convert(end, unit=found.unit, column=column, concept=concept_of(column))
-            if converted is None:
-                return None
-            value = converted
-        ends.append(value)
-    low, high = ends
-    if found.exact and low == high:
-        step = _step(found, column)
-        if step:
-            # "age 64" lasts until the 65th birthday, "2 days" until the third day is full.
-            return Interval(low, low + step, include_high=False)
-    return Interval(low, high, part.include_low, part.include_high)
-
-
-def _step(found: RangeRead, column: Column) -> float:
-    own = time_unit(column)
-    if own is None or column.kind == "integer":
-        return 0.0
-    if found.unit is None or found.unit == own:
-        return 1.0 if own in ("years", "days") else 0.0
-    return convert(1.0, unit=found.unit, column=column, concept=None) or 0.0

@@ -12,11 +12,10 @@ from engine.conversation.rules.tokens import GLUE, key_of
 _LONGEST = 25
 _SHORTEST = 3
 _FORM_WORDS = frozenset(
-    word
-    for words in ("of the a an in on at to by for as due with from or and is", "other unspecified nos nec type specified",
-                  "not elsewhere classified level")
-    for word in words.split(" ")
-)  # fmt: skip
+    key_of(
+        "of the a an in on at to by for as due with from or and is other nos nec type level not elsewhere classified"
+    )
+) | {"unspecified", "specified"}
 """Words that a title is not told by."""
 _JOINERS = frozenset(["and", "or", "with", "without", "no", "not"])
 """Words that separate two demands unless the title has them too."""

@@ -13,12 +13,13 @@ _UNITS = {word: value for value, word in enumerate(_ONES.split(sep=None))}
 _TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000,
            "k": 1_000, "mio": 1_000_000, "mn": 1_000_000}  # fmt: skip
+_PARTS = {"half": 0.5, "quarter": 0.25, "couple": 2}
 _LONGEST = 30
 _BEFORE_ONE = frozenset(
     ["than", "over", "least", "most", "for", "under", "exceeding", "beyond", "above", "below", "within"]
 )
 _TIMES = frozenset(["hour", "day", "week", "month", "year"])
-_GROUPED = re.compile(r"\d{1,3}(?:[,\u202f\u00a0 ]\d{3})+(?:\.\d+)?")
+_GROUPED = re.compile(r"\d{1,3}(?:[,'’\u202f\u00a0 ]\d{3})+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,19 @@ def read_number(tokens: list[Token], at: int) -> NumberRead | None:
     return None
 
 
+def _part_of_a_scale(tokens: list[Token], at: int) -> NumberRead | None:
+    """Reads "half a million", "a couple of hundred", "a quarter million"."""
+    keys = [token.key for token in tokens[at : at + 5]]
+    while keys and keys[0] in ("a", "an"):
+        keys, at = keys[1:], at + 1
+    if not keys or keys[0] not in _PARTS:
+        return None
+    skipped = next((i for i, word in enumerate(keys) if i and word not in ("a", "of")), len(keys))
+    if skipped >= len(keys) or keys[skipped] not in _SCALES or len(keys[skipped]) < 3:
+        return None
+    return NumberRead(_PARTS[keys[0]] * _SCALES[keys[skipped]], at + skipped + 1)
+
+
 def read_one(keys: list[str], at: int) -> NumberRead | None:
     """The one of "more than a day", "at least an hour", "for a week"."""
     if keys[at] not in ("a", "an") or not 0 < at < len(keys) - 1:
@@ -61,7 +75,7 @@ def _digits(tokens: list[Token], at: int) -> NumberRead | None:
     if len(text) > _LONGEST:
         return None
     grouped = _GROUPED.fullmatch(text) is not None
-    value = float(re.sub(r"[,\u202f\u00a0 ]", "", text) if grouped else text.replace(",", "."))
+    value = float(re.sub(r"[,'’\u202f\u00a0 ]", "", text) if grouped else text.replace(",", "."))
     end = at + 1
     if end < len(tokens) and tokens[end].key in _SCALES and tokens[end].kind == "word":
         scale = tokens[end]
@@ -74,6 +88,8 @@ def _digits(tokens: list[Token], at: int) -> NumberRead | None:
 
 
 def _words(tokens: list[Token], at: int) -> NumberRead | None:
+    if (part := _part_of_a_scale(tokens, at)) is not None:
+        return part
     total, group, i, seen = 0, 0, at, False
     if tokens[at].key == "a" or tokens[at].key == "an":
         if at + 1 >= len(tokens) or tokens[at + 1].key not in _SCALES or len(tokens[at + 1].key) < 3:

@@ -13,6 +13,7 @@ from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import Answer, Intent, Turn, Warning
 from engine.conversation.rules import questions, safety
 from engine.conversation.rules.choices import nearest_diagnoses, settle_alternatives
+from engine.conversation.rules.counts import bare_number
 from engine.conversation.rules.editing import edit, starts_afresh
 from engine.conversation.rules.facts import Aside, Columns, Count, Demand, Fact, Limit, Problem
 from engine.conversation.rules.grammar import find_facts
@@ -55,6 +56,8 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
         return Turn(intent="out_of_scope", answer=Answer(text=reply))
     reading = Reading(request, lexicon)
     unknown = find_facts(reading)
+    if previous is not None and not reading.facts and (changed := bare_number(reading, previous)) is not None:
+        reading.facts, unknown = [changed], []
     facts = settle_alternatives(reading)
     about_patients = any(item.is_("patients") or item.get("category") for item in request.items)
     asks_a_figure = any(isinstance(fact, Aside) for fact in facts)

@@ -87,7 +87,8 @@ def _between(items: list[Item], at: int) -> RangeRead | None:
     if first is None:
         return None
     unit, j = _unit(items, i + 1)
-    if j >= len(items) or not (items[j].is_("to") or (spelled and items[j].is_("and"))):
+    joined = spelled and j < len(items) and (items[j].is_("and") or items[j].get("operator") == "<=")
+    if j >= len(items) or not (items[j].is_("to") or joined):
         return None
     second = _number(items, j + 1)
     if second is None:
@@ -173,7 +174,7 @@ def _unit(items: list[Item], at: int) -> tuple[str | None, int]:
     if at < len(items) and items[at].is_("unit"):
         return items[at].get("unit"), at + 1
     # "40 year-old": the hyphen stands between the unit's words already; "40-year" has it before them.
-    if at + 1 < len(items) and items[at].get("symbol") == "-" and items[at + 1].is_("unit"):
+    if at + 1 < len(items) and items[at].get("symbol") in ("-", "/") and items[at + 1].is_("unit"):
         return items[at + 1].get("unit"), at + 2
     return None, at
 

@@ -5,6 +5,7 @@ import math
 from engine.cohort.conditions import Interval
 from engine.cohort.spec import Criterion
 from engine.conversation.rules.facts import Demand, Fact, Limit, Problem
+from engine.conversation.rules.ranges import complement, interval_of
 from engine.conversation.rules.reading import Reading
 from engine.schema.table import Column
 
@@ -14,7 +15,9 @@ def reference_then_column(reading: Reading, at: int) -> Fact | None:
     item = reading.items[at]
     if not item.is_("high", "low", "normal", "recorded"):
         return None
-    i = reading.skip(at + 1, "filler", most=2)
+    i = at + 1
+    while i < at + 3 and (between := reading.at(i)) is not None and between.is_("filler") and not between.is_("column"):
+        i += 1
     following = reading.at(i)
     names = following.get("column") if following else None
     if names is None:
@@ -49,15 +52,29 @@ def reference(reading: Reading, at: int, i: int, column: Column) -> Fact | None:
     for word in ("high", "low", "normal"):
         if item.is_(word) and not item.is_("operator"):
             return _reference_limit(reading, at, i + 1, column, word)
-    following = reading.at(i + 1)
-    if item.is_("operator") and following is not None and following.is_("upper_limit", "lower_limit"):
-        bound = column.reference_high if following.is_("upper_limit") else column.reference_low
-        if bound is None:
-            return _no_reference(reading, at, i + 2, column)
-        above = item.get("operator").startswith(">")
-        interval = Interval(low=bound, include_low=False) if above else Interval(high=bound, include_high=False)
-        return Limit(at, i + 2, column=column.name, intervals=(interval,), note=_reference_note(column))
-    return None
+    return _against_a_limit(reading, at, i, column) if item.is_("operator") else None
+
+
+def _against_a_limit(reading: Reading, at: int, i: int, column: Column) -> Fact | None:
+    """Reads "> ULN", "more than 3 x ULN", "≤ 2.5 times the upper limit of normal"."""
+    operator, times, end = reading.items[i].get("operator"), 1.0, i + 1
+    if (number := reading.at(end)) is not None and number.is_("number"):
+        times, end = number.get("number").value, end + 1
+        said = reading.request.span(end, end + 1).lower() if reading.at(end) is not None else ""
+        if said not in ("x", "×", "*", "times", "fold", "-fold"):
+            return None
+        end += 1
+    end = reading.skip(end, "filler", most=2)
+    following = reading.at(end)
+    if following is None or not following.is_("upper_limit", "lower_limit"):
+        return None
+    bound = column.reference_high if following.is_("upper_limit") else column.reference_low
+    if bound is None:
+        return _no_reference(reading, at, end + 1, column)
+    intervals = (interval_of(operator, round(times * bound, 4)),)
+    if reading.negated(at, column.name, is_range=True):
+        intervals = complement(intervals)
+    return Limit(at, end + 1, column=column.name, intervals=intervals, note=_reference_note(column))
 
 
 def _reference_limit(reading: Reading, first: int, last: int, column: Column, word: str) -> Fact:

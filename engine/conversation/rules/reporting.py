@@ -63,6 +63,8 @@ def _meaning(fact: Fact, lexicon: Lexicon) -> str:
             return {"set": "only the columns", "add": "also the columns", "drop": "not the columns"}[
                 fact.how
             ] + f" {names}"
+        case Removal(wanted=False):
+            return f"any {', '.join(name.replace('_', ' ') for name in fact.columns)}"
         case Removal():
             return f"no demand on {', '.join(name.replace('_', ' ') for name in fact.columns)}"
         case Population():

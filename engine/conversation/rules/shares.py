@@ -5,6 +5,7 @@ from engine.conversation.rules.facts import Fact, Problem, Proportion
 from engine.conversation.rules.reading import Reading
 from engine.schema.table import Column, Kind
 
+_OUT_OF = ("in", "out of", "out", "of", "every", "each")
 _BETWEEN = ("filler", "patients", "but", "limit", "all")
 
 
@@ -125,9 +126,22 @@ def _share_at(reading: Reading, at: int) -> tuple[float | None, int]:
     if item.is_("fraction"):
         return float(item.get("fraction")), at + 1
     following = reading.at(at + 1)
+    if item.is_("number") and (odds := _odds(reading, at)) is not None:
+        return odds
     if item.is_("number") and following is not None and following.get("unit") == "%":
         return item.get("number").value / 100, at + 2
     return None, at
+
+
+def _odds(reading: Reading, at: int) -> tuple[float, int] | None:
+    """Reads "one in four", "2 out of 3", "1 in every 10"."""
+    i = at + 1
+    while (item := reading.at(i)) is not None and reading.request.span(i, i + 1).lower() in _OUT_OF and i - at < 4:
+        i += 1
+    if item is None or i == at + 1 or not item.is_("number"):
+        return None
+    part, whole = reading.items[at].get("number").value, item.get("number").value
+    return (part / whole, i + 1) if 0 < part < whole <= 1000 and part == int(part) else None
 
 
 def _pair(reading: Reading, at: int) -> tuple[tuple[float, float] | None, int]:

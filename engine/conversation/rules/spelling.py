@@ -20,7 +20,10 @@ def correct(word: str, vocabulary: Collection[str], *, shortest: int = 5) -> str
         return None
     best = near[0][1]
     winners = [found for found, distance, _ in near if distance == best]
+    # A slip on the first letter is rare, and a letter is rather left out than put in: "chldren" is no "chldrn".
     if len(winners) > 1:
-        # A slip on the first letter is rare.
         winners = [found for found in winners if found[0] == word[0]]
+    if len(winners) > 1:
+        longest = max(map(len, winners))
+        winners = [found for found in winners if found[-1] == word[-1] and len(found) == longest]
     return winners[0] if len(winners) == 1 else None

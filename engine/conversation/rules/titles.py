@@ -46,6 +46,12 @@ def title_words() -> frozenset[str]:
     return frozenset(word for key in _phrases()[0] for word in key)
 
 
+@lru_cache(maxsize=1)
+def long_title_words() -> frozenset[str]:
+    """The folded words of the long titles, which are not abbreviated."""
+    return frozenset(word for title in titles().values() for word in key_of(title))
+
+
 def longest_title(keys: list[str], at: int) -> tuple[str, int] | None:
     """The code whose title starts at token ``at`` and the token after the title; the longest where several do."""
     found, prefixes = _phrases()

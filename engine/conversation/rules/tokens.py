@@ -13,7 +13,7 @@ _TOKEN = re.compile(
     r"""
       (?P<short>w/o\b|w/(?=\s|\w|$)|y/o\b|[A-Za-z](?:\.[A-Za-z])+\.?(?!\w))   # w/o, y/o, U.S.
     | (?P<code>[A-Za-z]\d{2}[0-9A-Za-z]{0,2}(?:\.[0-9A-Za-z]{1,4})?(?!\w))   # E11.9, V45.81, N18
-    | (?P<number>\d{1,3}(?:[,\u202f\u00a0]\d{3})+(?:\.\d+)?(?!\d)
+    | (?P<number>\d{1,3}(?:[,'’\u202f\u00a0]\d{3})+(?:\.\d+)?(?!\d)
         | (?<![\w-])\d{1,3}(?:[ ]\d{3})+(?![.,]?\d) | \d+[.,]\d+ | \d+)
     | (?P<word>[^\W\d_][\w]*(?:['’](?:s|t|re|ve|m|d|ll)\b)?)
     | (?P<symbol>>=|=>|<=|=<|!=|<>|\S)
@@ -33,6 +33,7 @@ class Token:
     start: int
     end: int
     kind: Literal["word", "number", "code", "symbol"]
+    opens_line: bool = False
 
 
 def tokenize(text: str) -> list[Token]:
@@ -48,7 +49,8 @@ def tokenize(text: str) -> list[Token]:
         else:
             key = fold(found)
         kind = "word" if group == "short" else group
-        tokens.append(Token(found, key, match.start(), match.end(), kind))  # type: ignore[arg-type]
+        opens = not text[: match.start()].rpartition("\n")[2].strip()
+        tokens.append(Token(found, key, match.start(), match.end(), kind, opens))  # type: ignore[arg-type]
     return tokens
 
 
