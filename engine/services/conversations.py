@@ -80,12 +80,12 @@ class Conversations:
     # -- talking -------------------------------------------------------------------------------------------------------
 
     def say(self, text: str, *, dataset_id: str, conversation_id: str | None, form: CohortSpec) -> str:
-        """Begin to answer ``text``; returns the conversation's id. While an answer is on its way nothing else is heard.
+        """Begin to answer ``text``; returns the conversation's id.
 
         ``undo`` and ``start over`` change the form at once. Everything else ends as an exchange that proposes.
 
         Raises:
-            UserError: the data set or the conversation is gone.
+            UserError: the data set or the conversation is gone, or an answer is still on its way.
         """
         id = conversation_id or self._store.add(dataset_id=dataset_id, form=form.as_json()).id
         if is_undo(text):
@@ -172,7 +172,7 @@ class Conversations:
     def _ask(self, id: str, text: str, dataset_id: str, form: CohortSpec) -> None:
         with self._starting:
             if self.reply(id) is not None:
-                return
+                raise UserError("an answer is still on its way", remedy="Wait for it or stop it.")
             base = _continued(self.open(id), form)
             previous = within(base, self._schema(dataset_id))
 

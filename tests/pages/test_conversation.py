@@ -217,6 +217,16 @@ def test_a_conversation_about_other_columns_is_readable_and_goes_on(prepared: Wo
     assert not again.error and request(again).patients == 500
 
 
+def test_a_long_list_of_conversations_comes_in_parts(prepared: Workspace) -> None:
+    for number in range(17):
+        planted(prepared, {"text": f"request {number}"})
+    app = tab()
+    assert sum(str(key).startswith("reopen-") for key in keys(app)) == 15
+    click(app, "more-conversations")
+    assert sum(str(key).startswith("reopen-") for key in keys(app)) == 17
+    assert "more-conversations" not in keys(app)
+
+
 @pytest.mark.parametrize("link", ["nothing", "../../etc", ""])
 def test_a_link_to_no_conversation_opens_an_empty_one(prepared: Workspace, link: str) -> None:
     app = tab(link)

@@ -259,7 +259,8 @@ def test_a_model_is_heard_while_it_works_and_can_be_stopped(context: Context) ->
     reply = desk.service.reply(id)
     assert reply is not None and (reply.text, reply.said) == ("women", "I read <b>women</b>")
     reply.wait(60)
-    desk.service.say("too early", dataset_id=desk.dataset, conversation_id=id, form=EMPTY)
+    with pytest.raises(UserError, match="still on its way"):
+        desk.service.say("too early", dataset_id=desk.dataset, conversation_id=id, form=EMPTY)
     assert desk.service.open(id).exchanges == ()
     reply.stop()
     wait_for(lambda: desk.service.reply(id) is None)

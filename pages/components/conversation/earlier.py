@@ -9,6 +9,8 @@ from pages.components.state import conversation, studio
 from pages.components.text import moment, plain
 
 _LONGEST_TITLE = 80
+_LISTED = 15
+"""Of the earlier conversations; the rest come at a click, because the page is drawn anew at every change."""
 
 
 def menu(dataset_id: str) -> None:
@@ -23,8 +25,11 @@ def menu(dataset_id: str) -> None:
             "Earlier", icon=":material/history:", key="earlier", disabled=not earlier, help="Earlier conversations"
         ):
             st.markdown("**Earlier conversations**")
-            for one in earlier:
+            listed = st.session_state.setdefault("_listed", _LISTED)
+            for one in earlier[:listed]:
                 _line(one)
+            if len(earlier) > listed:
+                st.button(f"Show more ({len(earlier) - listed})", key="more-conversations", on_click=_list_more)
 
 
 def _line(one: Summary) -> None:
@@ -47,6 +52,10 @@ def _line(one: Summary) -> None:
             st.caption(f"and {len(one.cohorts) - 3} more cohorts")
         if st.session_state.get("_deleting") == one.id:
             _confirm(one.id)
+
+
+def _list_more() -> None:
+    st.session_state["_listed"] += _LISTED
 
 
 def _confirm(id: str) -> None:
