@@ -61,8 +61,10 @@ class RankedColumn(_Record):
 
     column: str
     reason: str
-    basis: Literal["guideline", "association"]
-    """Whether a guideline asks for it, or the source's own data connect it with the disease."""
+    basis: Literal["guideline", "association", "cohort"]
+    """Whether a guideline speaks of it, the source's own data connect it with the disease, or it says who the patients
+    are: age, sex, and what the cohort is defined by.
+    """
     source: Source
 
 

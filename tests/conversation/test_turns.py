@@ -12,7 +12,6 @@ from engine.conversation.rules.items import read_items
 from engine.conversation.rules.lexicon import lexicon_for
 from engine.conversation.rules.parser import parse
 from engine.conversation.rules.wording import describe
-from engine.schema.catalogue import catalogue
 
 MIMIC, UPLOAD = mimic_like(), diabetes_like()
 
@@ -201,17 +200,3 @@ def test_parsing_touches_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("text", ["same but typo wmen", "ADD MEN OVER 65 PLEASE"])
 def test_case_and_politeness_do_not_matter(text: str) -> None:
     assert parse(text, schema=MIMIC).spec == parse(text.lower(), schema=MIMIC).spec
-
-
-def test_the_flagship_request_keeps_the_disease_and_says_what_is_missing() -> None:
-    text = (
-        "generate 2000 Type 2 diabetes patients EHR data with 20 important diabetes observations "
-        "based on the US population"
-    )
-    turn = parse(text, schema=catalogue().mimic3_schema())
-    assert turn.spec is not None
-    assert turn.spec.patients == 2000
-    assert [criterion.column for criterion in turn.spec.criteria] == ["diabetes_type_2"]
-    assert turn.spec.reference_population == "us"
-    assert turn.not_understood == ("20 important diabetes observations",)
-    assert "not ranked by importance" in turn.warnings[0].message

@@ -8,7 +8,6 @@ from engine.conversation.rules.facts import (
     Count,
     Fact,
     Population,
-    Problem,
     Proportion,
     Removal,
     Restart,
@@ -49,9 +48,8 @@ def count(reading: Reading, at: int) -> Fact | None:
         return Count(at, end, patients=numbered.get("number").value)
     if not item.is_("number") or _is_measure(reading, at):
         return None
-    ranked = _ranked_list(reading, at)
-    if ranked is not None or any(isinstance(fact, Count) for fact in reading.facts):
-        return ranked
+    if any(isinstance(fact, Count) for fact in reading.facts):
+        return None
     return _before_a_noun(reading, at)
 
 
@@ -80,17 +78,6 @@ def _before_a_noun(reading: Reading, at: int) -> Fact | None:
             break
         if not item.is_("filler", "category", "condition", "unavailable", "title", "symbol", "all", "unknown"):
             break
-    return None
-
-
-def _ranked_list(reading: Reading, at: int) -> Fact | None:
-    """Reads "20 important diabetes observations": a wish for columns by importance."""
-    for i in range(at + 1, min(len(reading.items), at + 5)):
-        if reading.items[i].is_("observations", "columns"):
-            message = "Columns are not ranked by importance in this release: all are kept unless you name some."
-            return Problem(at, i + 1, code="invalid", message=message)
-        if reading.items[i].is_("patients", "symbol", "but"):
-            return None
     return None
 
 

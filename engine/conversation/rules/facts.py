@@ -59,6 +59,8 @@ class Columns(Fact):
 
     names: tuple[str, ...] = ()
     how: str = "set"
+    said: str = ""
+    """What they are, in words, where they were not named one by one."""
 
 
 @dataclass(frozen=True)

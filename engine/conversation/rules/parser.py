@@ -11,6 +11,7 @@ import time
 
 from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import Answer, Intent, Turn, Warning
+from engine.conversation.knowledge.records import KnowledgeContext
 from engine.conversation.rules import questions, safety
 from engine.conversation.rules.choices import nearest_diagnoses, settle_alternatives
 from engine.conversation.rules.counts import bare_number
@@ -19,6 +20,7 @@ from engine.conversation.rules.facts import Aside, Columns, Count, Demand, Fact,
 from engine.conversation.rules.grammar import find_facts
 from engine.conversation.rules.items import Request, read_items
 from engine.conversation.rules.lexicon import lexicon_for
+from engine.conversation.rules.ranked_lists import settled
 from engine.conversation.rules.reading import Reading
 from engine.conversation.rules.reporting import understood, unread
 from engine.schema.table import TableSchema
@@ -35,20 +37,29 @@ _MAKING = ("generate", "create", "make", "give", "i need", "i want", "i would", 
            "need", "want", "synth", "we need", "get me", "draw")  # fmt: skip
 
 
-def parse(text: str, *, schema: TableSchema, previous: CohortSpec | None = None) -> Turn:
-    """What ``text`` asks for, in terms of the columns of ``schema``; a follow-up edits ``previous``."""
+def parse(
+    text: str,
+    *,
+    schema: TableSchema,
+    previous: CohortSpec | None = None,
+    context: KnowledgeContext | None = None,
+) -> Turn:
+    """What ``text`` asks for, in terms of the columns of ``schema``; a follow-up edits ``previous``.
+
+    ``context`` is what the caller can add to answers: manifest, reports and the source's associations.
+    """
     started = time.perf_counter()
-    turn = _parse(text, schema, previous)
+    turn = _parse(text, schema, previous, context)
     return turn.model_copy(update={"seconds": round(time.perf_counter() - started, 4)})
 
 
-def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
+def _parse(text: str, schema: TableSchema, previous: CohortSpec | None, context: KnowledgeContext | None) -> Turn:
     refused = _refusal(text)
     if refused is not None:
         return refused
     lexicon = lexicon_for(schema)  # pyright: ignore[reportArgumentType] - frozen models hash by value
     request = read_items(text, lexicon)
-    answered = questions.answer(request, lexicon)
+    answered = questions.answer(request, lexicon, context)
     if answered is not None:
         return Turn(intent="question", answer=answered)
     if safety.asks_for_advice(text):
@@ -67,6 +78,8 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
     intent: Intent = "generate" if base is None else "refine"
     instead = any(item.is_("instead") for item in request.items)
     offers = nearest_diagnoses(unknown, request, lexicon, facts)
+    associations = context.associations if context is not None else None
+    facts, ranked, told = settled(facts, previous=base, lexicon=lexicon, associations=associations)
     result = edit(facts, previous=base, lexicon=lexicon, instead=instead, offers=offers)
     if not any(not isinstance(fact, (Problem, Aside)) or (isinstance(fact, Problem) and fact.blocks) for fact in facts):
         return _without_facts(request, unread(facts, unknown, request), previous, tuple(result.warnings))
@@ -76,6 +89,8 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None) -> Turn:
         understood=understood(facts, request, result, lexicon),
         not_understood=unread(facts, unknown, request),
         warnings=tuple(result.warnings),
+        answer=told,
+        ranked=ranked,
     )
 
 

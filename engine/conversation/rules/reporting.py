@@ -56,6 +56,8 @@ def _meaning(fact: Fact, lexicon: Lexicon) -> str:
             return f"{fact.patients:,g} patients" if fact.patients < 1e6 else f"{fact.patients:,.0f} patients"
         case Count():
             return f"{fact.factor:g} times as many patients"
+        case Columns(said=said) if said:
+            return said
         case Columns(how="all"):
             return "every column"
         case Columns():

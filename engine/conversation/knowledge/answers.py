@@ -1,0 +1,120 @@
+"""Answers to questions about the product, its data and its cohorts: quoted from a card, or said to be not recorded.
+
+Nothing is written for the occasion. A rule knows where the answer stands (:mod:`.topics`), or retrieval finds the
+passage that covers enough of the question (:mod:`.retrieval`); what is found is quoted verbatim with card and section.
+"""
+
+import re
+from functools import lru_cache
+
+from engine.conversation.contract import Answer
+from engine.conversation.knowledge import guidelines, records, tables
+from engine.conversation.knowledge.passages import Passage, cards
+from engine.conversation.knowledge.records import KnowledgeContext
+from engine.conversation.knowledge.retrieval import Hit, Index
+from engine.conversation.knowledge.topics import by_topic, guideline_is_missing
+from engine.conversation.rules.items import Request, read_items
+from engine.conversation.rules.lexicon import Lexicon, lexicon_for
+from engine.schema.table import TableSchema
+
+THRESHOLD = 0.6
+"""Share of the question's information that a passage has to cover. Chosen on the tuning part of
+tests/conversation/provenance_questions.yaml."""
+_ASKS = re.compile(
+    r"^\W*(?:what|which|where|how|who(?! (?:are|have|had|were|died|survived)\b)|why|when|is|are|does|do|can|could|may|"
+    r"according to|tell me|explain|describe)\b|\?\s*$",
+    re.IGNORECASE,
+)
+_COHORT = re.compile(r"\bhow many\b|\bnumber of\b|\bcount\b(?! as\b)|\bwhich patients\b", re.IGNORECASE)
+_WISH = re.compile(
+    r"\b(?:what|how) about\b|\b(?:can|could|would) (?:you|i|we)\b.{0,12}\b(?:generate|create|make|give|get|have|build|"
+    r"simulate|add|drop|remove|exclude|include|change|limit|use)\b(?!.*\b(?:this|it|for)\b)",
+    re.IGNORECASE,
+)
+_PRODUCT = re.compile(
+    r"\b(?:mimic\S*|demo|data ?sets?|data ?base|tables?|source|model|trained|columns?|variables|rows|values|formats|"
+    r"guidelines|i generate)\b",
+    re.IGNORECASE,
+)
+
+
+def is_question(text: str) -> bool:
+    """Whether ``text`` is worded as a question that does not describe patients."""
+    return bool(_ASKS.search(text)) and not _COHORT.search(text) and not _WISH.search(text)
+
+
+def answer(text: str, *, schema: TableSchema, context: KnowledgeContext | None = None) -> Answer | None:
+    """The answer to a question about the product, its data or its cohorts; None if ``text`` is no such question.
+
+    What nothing that ships answers gets :func:`nothing_recorded`, without sources.
+
+    Args:
+        text: what the person typed.
+        schema: the source's columns.
+        context: the manifest and reports that the caller has.
+    """
+    lexicon = lexicon_for(schema)  # pyright: ignore[reportArgumentType] - frozen models hash by value
+    found = find(read_items(text, lexicon), lexicon, context)
+    return found or (nothing_recorded() if is_question(text) else None)
+
+
+def find(request: Request, lexicon: Lexicon, context: KnowledgeContext | None = None) -> Answer | None:
+    """The quote that answers ``request``; None where it is no question or nothing that ships answers it."""
+    if not _may_ask(request):
+        return None
+    quoted = by_topic(request, lexicon)
+    if quoted is not None:
+        text, passage = quoted
+        return Answer(text=text, sources=(passage.source,))
+    hit = None if guideline_is_missing(request) else best(request.text, context)
+    if hit is None or hit.coverage < THRESHOLD:
+        return None
+    return Answer(text=hit.passage.text, sources=(hit.passage.source,))
+
+
+def best(text: str, context: KnowledgeContext | None = None) -> Hit | None:
+    """The passage that answers ``text`` best, whatever its coverage; records of ``context`` go before cards."""
+    shipped = _index().search(text)
+    own = Index(records.passages(context)).search(text) if context is not None else []
+    near = [hit for hit in own if hit.coverage >= THRESHOLD]
+    if near and (not shipped or near[0].coverage >= shipped[0].coverage):
+        return near[0]
+    return shipped[0] if shipped else None
+
+
+def nothing_recorded() -> Answer:
+    """The reply to a question that nothing which ships answers."""
+    titles = ", ".join(f"“{title}”" for title in dict.fromkeys(passage.card for passage in cards()))
+    return Answer(
+        text=f"That is not recorded in this release. Recorded are the cards {titles}, guidelines for "
+        f"{', '.join(one.disease for one in guidelines.guidelines())}, and the columns of the source."
+    )
+
+
+def library(schema: TableSchema, context: KnowledgeContext | None = None) -> list[Passage]:
+    """Everything that an answer about ``schema`` may quote."""
+    return [
+        *_searched(),
+        *records.passages(context),
+        *tables.comorbidities().values(),
+        *tables.clinical_words().values(),
+        tables.all_columns(schema),
+        *(tables.ColumnEntry(column).passage for column in schema.features),
+    ]
+
+
+def _may_ask(request: Request) -> bool:
+    text = request.text
+    if is_question(text):
+        return True
+    counts = _COHORT.search(text) is not None and _ASKS.search(text) is not None and _PRODUCT.search(text) is not None
+    return counts and not any(item.is_("condition", "category", "number", "unavailable") for item in request.items)
+
+
+def _searched() -> tuple[Passage, ...]:
+    return (*cards(), *guidelines.passages(), *tables.plausibility_rules())
+
+
+@lru_cache(maxsize=1)
+def _index() -> Index:
+    return Index(_searched())

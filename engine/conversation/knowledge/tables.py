@@ -1,0 +1,138 @@
+"""Passages made of the product's tables: the data dictionary, comorbidities, clinical words and plausibility rules."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import yaml
+
+from engine.cohort.plausibility.rules import rule_book
+from engine.cohort.spec import Criterion
+from engine.cohort.vocabulary import phrases
+from engine.conversation.knowledge.passages import Passage
+from engine.core.workspace import ASSETS
+from engine.schema.catalogue import catalogue
+from engine.schema.table import Column, Kind, TableSchema
+
+DICTIONARY = "Data dictionary"
+COMORBIDITIES = "Comorbidity definitions"
+WORDS = "Clinical words"
+RULES = "Plausibility rules"
+ALL_COLUMNS = "all columns"
+_MOST_CATEGORIES = 40
+_ORIGINS = {
+    "quan_2005": "Enhanced ICD-9-CM coding of the Elixhauser conditions, Quan H et al., Med Care 2005;43:1130-9.",
+    "own": "Categories of ICD-9-CM chosen for this product.",
+}
+
+
+@dataclass(frozen=True)
+class ColumnEntry:
+    """What the data dictionary says of a column, a sentence for each thing that people ask."""
+
+    column: Column
+
+    @property
+    def name(self) -> str:
+        """The column as the screen names it."""
+        return self.column.label or self.column.name.replace("_", " ")
+
+    @property
+    def unit(self) -> str:
+        """Its unit."""
+        return f"{self.name} is in {self.column.unit}." if self.column.unit else f"{self.name} has no unit."
+
+    @property
+    def ranges(self) -> str:
+        """Reference and plausible range; bounds that were read from patients are not told."""
+        column, parts = self.column, []
+        unit = f" {column.unit}" if column.unit else ""
+        if column.reference_low is not None or column.reference_high is not None:
+            parts.append(f"reference range {_ends(column.reference_low, column.reference_high)}{unit}")
+        if column.bounds_are_public and (column.minimum is not None or column.maximum is not None):
+            parts.append(f"plausible range {_ends(column.minimum, column.maximum)}{unit}")
+        return f"{self.name}: {'; '.join(parts) or 'no range is recorded'}."
+
+    @property
+    def meaning(self) -> str:
+        """Description and categories."""
+        column = self.column
+        text = f"{self.name}: {(column.description or column.kind.value).rstrip('.')}"
+        if column.kind is Kind.CATEGORICAL and column.categories and len(column.categories) <= _MOST_CATEGORIES:
+            text += f". Categories: {', '.join(column.categories)}"
+        return f"{text}."
+
+    @property
+    def code(self) -> str:
+        """Its LOINC code."""
+        return f"{self.name} has the LOINC code {self.column.loinc}." if self.column.loinc else ""
+
+    @property
+    def passage(self) -> Passage:
+        """All of it; answers quote a sentence."""
+        text = " ".join(filter(None, (self.meaning, self.unit, self.ranges, self.code)))
+        return Passage(DICTIONARY, self.column.name, text)
+
+
+def all_columns(schema: TableSchema) -> Passage:
+    """The list of the source's columns."""
+    names = ", ".join(ColumnEntry(column).name for column in schema.features)
+    return Passage(DICTIONARY, ALL_COLUMNS, f"The source has {len(schema.features)} columns: {names}.")
+
+
+@lru_cache(maxsize=1)
+def comorbidities() -> dict[str, Passage]:
+    """Comorbidity → its definition by codes, with where that is from."""
+    book = catalogue()
+    parts = yaml.safe_load((ASSETS / "comorbidities.yaml").read_text(encoding="utf-8"))
+    return {
+        name: Passage(
+            COMORBIDITIES,
+            name,
+            f"{book.concept(name).label if name in book else name}: ICD-9-CM codes that begin with {', '.join(codes)}. "
+            f"{_ORIGINS[origin]}",
+        )
+        for origin, definitions in parts.items()
+        for name, codes in definitions.items()
+    }
+
+
+@lru_cache(maxsize=1)
+def clinical_words() -> dict[str, Passage]:
+    """Word of requests → the demand that it stands for, with the source of its limits."""
+    found = {}
+    for phrase in phrases():
+        said = _demand(phrase.criterion)
+        source = f" Source: {phrase.source}." if phrase.source else ""
+        for word in phrase.say:
+            found.setdefault(word, Passage(WORDS, word, f"“{word}” is read as {said}.{source}"))
+    return found
+
+
+@lru_cache(maxsize=1)
+def plausibility_rules() -> tuple[Passage, ...]:
+    """Every plausibility rule with its severity and citation."""
+    return tuple(
+        Passage(RULES, rule.title, f"{rule.message} Severity: {rule.severity}. Source: {rule.citation}.", rule.title)
+        for rule in rule_book().rules
+    )
+
+
+def _demand(criterion: Criterion) -> str:
+    book = catalogue()
+    concept = book.concept(criterion.column)
+    unit = f" {concept.unit}" if concept.unit else ""
+    if criterion.any_of is not None:
+        return f"{concept.label}: {'yes' if criterion.any_of[0] is True else 'no'}"
+    low, high = criterion.minimum, criterion.maximum
+    parts = []
+    if low is not None:
+        parts.append(f"{'at least' if criterion.include_minimum else 'above'} {low:g}{unit}")
+    if high is not None:
+        parts.append(f"{'at most' if criterion.include_maximum else 'below'} {high:g}{unit}")
+    return f"{concept.label} {' and '.join(parts)}"
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"up to {high:g}"
+    return f"from {low:g}" if high is None else f"{low:g} to {high:g}"

@@ -1,0 +1,128 @@
+"""Questions whose answer is known to stand in one place: columns, units, ranges, guidelines, definitions, words."""
+
+import re
+
+from engine.conversation.knowledge import guidelines, tables
+from engine.conversation.knowledge.passages import Passage
+from engine.conversation.knowledge.tables import ColumnEntry
+from engine.conversation.rules.concepts import concept_of
+from engine.conversation.rules.items import Request
+from engine.conversation.rules.lexicon import Lexicon
+from engine.conversation.rules.tokens import key_of
+from engine.schema.table import Column, Kind
+
+_COLUMNS = re.compile(r"\b(?:columns?|variables?|fields|features)\b")
+_HAVE = re.compile(r"\b(?:have|has|available|there|are the|list|offer|source|exist|all)\b")
+_OF_COLUMNS = re.compile(r"\b(?:important|rank\w*|chosen|choose|absent|missing|computed|defined|left out)\b")
+_UNIT = re.compile(r"\bunits?\b|\bmeasured in\b")
+_RANGE = re.compile(r"\b(?:normal|reference|plausible|possible) (?:range|values?|limits?)\b")
+_VALUES = re.compile(r"\b(?:values|categories|levels|options|are there)\b")
+_MEANING = re.compile(r"\bwhat does\b.*\bmean|\bmeaning of\b|\bmeant by\b|\bdata dictionary\b|\bdescription\b")
+_LOINC = re.compile(r"\bloinc\b")
+_GUIDELINE = re.compile(r"\bguidelines?\b|\bconsensus\b|\bstandards? of care\b")
+_DEFINED = re.compile(
+    r"\bdefin(?:e|es|ed|ition)\b|\bcodes?\b|\bcoded\b|\bcounts? as\b|\bmean(?:s|t)?\b|\bcriteria (?:of|for)\b"
+)
+_WORD = re.compile(r"\bmean(?:s|t)?\b|\bdefin|\bcounts? as\b|\bcut-?offs?\b|\bthreshold\b|\bwhen is\b")
+_PERSONAL = re.compile(r"\bpatient \d|\b\d{4,}\b")
+
+Quote = tuple[str, Passage]
+"""What is quoted, and the passage in which it stands."""
+
+
+def by_topic(request: Request, lexicon: Lexicon) -> Quote | None:
+    """The quote that answers a question about a column, a guideline, a definition or a clinical word."""
+    text = request.text.lower()
+    if _PERSONAL.search(text):
+        return None
+    if _GUIDELINE.search(text):
+        return _guideline(request, lexicon)
+    column = _column(request, lexicon)
+    if column is None and _COLUMNS.search(text) and _HAVE.search(text) and not _OF_COLUMNS.search(text):
+        return _whole(tables.all_columns(lexicon.schema))
+    word = _clinical_word(request) if _WORD.search(text) else None
+    if word is not None:
+        return _whole(word)
+    disease = next((name for name in diagnosis_concepts(request, lexicon) if name in tables.comorbidities()), None)
+    if disease is not None and _DEFINED.search(text):
+        return _whole(tables.comorbidities()[disease])
+    column = column or _column(request, lexicon, fillers=True)
+    return _dictionary(text, column) if column is not None else None
+
+
+def guideline_is_missing(request: Request) -> bool:
+    """Whether the text asks for a guideline: one that is not recorded is not looked for among other cards."""
+    return _GUIDELINE.search(request.text.lower()) is not None
+
+
+def _dictionary(text: str, column: Column) -> Quote | None:
+    entry = ColumnEntry(column)
+    if _UNIT.search(text):
+        return entry.unit, entry.passage
+    if _RANGE.search(text):
+        return entry.ranges, entry.passage
+    if _LOINC.search(text) and entry.code:
+        return entry.code, entry.passage
+    if _MEANING.search(text) or (_VALUES.search(text) and column.kind is Kind.CATEGORICAL):
+        return entry.meaning, entry.passage
+    return None
+
+
+def _guideline(request: Request, lexicon: Lexicon) -> Quote | None:
+    found = diagnosis_concepts(request, lexicon)
+    guideline = guidelines.guideline_of(found) or _named(request)
+    card = guidelines.card_of(guideline) if guideline is not None else "Guidelines"
+    if guideline is None and (found or _names_a_disease(request)):
+        return None
+    return next((one.text, one) for one in guidelines.passages() if one.card == card)
+
+
+def diagnosis_concepts(request: Request, lexicon: Lexicon) -> list[str]:
+    """Columns of the catalogue that the request's diseases are recorded in."""
+    found = []
+    for item in request.items:
+        criterion = item.get("condition")
+        names = [criterion.column] if criterion is not None else list(item.get("column") or ())
+        found += [concept_of(lexicon.schema[name]) or name for name in names]
+        missing = item.get("unavailable")
+        found += [missing.wanted] if missing is not None else []
+    return found
+
+
+def _named(request: Request) -> guidelines.Guideline | None:
+    words = key_of(request.text)
+    for one in guidelines.guidelines():
+        name = key_of(one.disease)
+        if any(words[i : i + len(name)] == name for i in range(len(words))):
+            return one
+    return None
+
+
+def _names_a_disease(request: Request) -> bool:
+    return any(item.is_("condition", "unavailable", "title") for item in request.items)
+
+
+def _clinical_word(request: Request) -> Passage | None:
+    words = key_of(request.text)
+    found = [
+        (len(key), passage)
+        for word, passage in tables.clinical_words().items()
+        if (key := key_of(word)) and any(words[i : i + len(key)] == key for i in range(len(words)))
+    ]
+    return max(found, key=lambda one: one[0])[1] if found else None
+
+
+def _column(request: Request, lexicon: Lexicon, *, fillers: bool = False) -> Column | None:
+    """The first column that is named; with ``fillers`` also by a word that means little elsewhere ("ethnicity")."""
+    for item in request.items:
+        names = item.get("column")
+        if names and not item.is_("columns") and (fillers or not item.is_("filler")):
+            return lexicon.schema[names[0]]
+        criterion = item.get("condition")
+        if criterion is not None:
+            return lexicon.schema[criterion.column]
+    return None
+
+
+def _whole(passage: Passage) -> Quote:
+    return passage.text, passage
