@@ -58,7 +58,7 @@ def ask(backend: Scripted, text: str, **more) -> Turn:
         ("write a poem about 5 patients", "out_of_scope"),
         ("where does the real data come from?", "question"),
         ("what unit is hemoglobin in?", "question"),
-        ("who won the league?", "unclear"),
+        ("who won the league?", "out_of_scope"),
         ("x" * 5000, "unclear"),
         ("  ", "unclear"),
     ],

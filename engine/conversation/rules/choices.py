@@ -70,6 +70,8 @@ def nearest_diagnoses(
         words = [token.key for token in tokens if token.kind == "word" and len(token.key) > 3]
         if all(item.is_("column", "number", "symbol", "filler", "and", "or") for item in request.items[first:last]):
             continue  # what is unclear is what of the column is wanted
+        if not _may_be_a_disease(request, first, last):
+            continue
         near = nearest_titles(words) if words else []
         if near and column is not None:
             message = f"No column for “{request.span(first, last)}”. The nearest diagnoses are offered; choose one."
@@ -79,6 +81,16 @@ def nearest_diagnoses(
                 ways.append(Way(f"{title} (ICD-9 {code})", facts=(*facts, demand)))
             found.append(Trouble("invalid", message, tuple(ways), blocks=False))
     return found
+
+
+def _may_be_a_disease(request: Request, first: int, last: int) -> bool:
+    """Whether a disease can stand there: first of all, after "with", "and" or "no", or before "patients"."""
+    before = first - 1
+    while before >= 0 and request.items[before].is_("filler") and not request.items[before].is_("but", "patients"):
+        before -= 1
+    if before < 0 or (last < len(request.items) and request.items[last].is_("patients", "symbol")):
+        return True
+    return request.items[before].is_("but", "not", "and", "or", "symbol", "condition", "category", "patients", "code")
 
 
 def _gathered(unknown: list[tuple[int, int]], request: Request) -> list[tuple[int, int]]:

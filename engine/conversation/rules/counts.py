@@ -16,6 +16,8 @@ from engine.conversation.rules.reading import Reading
 from engine.schema.table import Kind
 
 _NEAR = 7
+EVERYTHING = "*"
+"""Stands for every column that something is demanded of."""
 _DEMANDING = ("operator", "number", "between", "category", "recorded", "high", "low", "normal", "to")
 
 
@@ -66,7 +68,8 @@ def _before_a_noun(reading: Reading, at: int) -> Fact | None:
     if at and reading.items[at - 1].is_("stage"):
         return None
     if len(reading.items) == 1 or at + 1 == len(reading.items):
-        return Count(at, at + 1, patients=value) if at == 0 or value >= 1 else None
+        told = at == 0 or (value >= 1 and not reading.items[at - 1].is_("unknown", "operator", "to"))
+        return Count(at, at + 1, patients=value) if told else None
     for i in range(at + 1, min(len(reading.items), at + 1 + _NEAR)):
         item = reading.items[i]
         if item.is_("patients"):
@@ -132,6 +135,8 @@ def removal(reading: Reading, at: int) -> Fact | None:
     only_columns = (named := reading.at(i)) is not None and named.is_("columns")
     if only_columns:
         i = reading.skip(i + 1, "filler")
+    if takes_back and i > at + 1 and reading.items[i - 1].is_("limit") and reading.at(i) is None:
+        return Removal(at, i, columns=(EVERYTHING,))  # "drop all criteria"
     touched: list[str] = []
     last = i
     while reading.at(i) is not None:

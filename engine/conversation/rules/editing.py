@@ -10,6 +10,7 @@ from engine.cohort.spec import CohortSpec, Criterion, Share
 from engine.cohort.vocabulary import diseases
 from engine.conversation.contract import Warning
 from engine.conversation.rules.amounts import patients_of, share_troubles
+from engine.conversation.rules.counts import EVERYTHING
 from engine.conversation.rules.facts import (
     Columns,
     Demand,
@@ -139,7 +140,11 @@ def _dropped(removals: list[Removal], previous: CohortSpec | None) -> tuple[set[
     demanded = {part.column for part in (*previous.criteria, *previous.shares)} if previous is not None else set()
     dropped, absent = set(), []
     for name, wanted in ((name, fact.wanted) for fact in removals for name in fact.columns):
-        found = {name} & demanded or {column for column in demanded if column.startswith(f"{name}_")}
+        found = (
+            set(demanded)
+            if name == EVERYTHING
+            else {name} & demanded or {column for column in demanded if column.startswith(f"{name}_")}
+        )
         dropped |= found
         if wanted and not found:
             absent.append(name)
