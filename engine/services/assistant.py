@@ -2,22 +2,28 @@
 
 import json
 import os
+import shutil
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
+import psutil
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from engine.cohort.spec import CohortSpec
 from engine.conversation.backend import BackendState
 from engine.conversation.conductor import Conductor
 from engine.conversation.contract import BackendName, Turn, Warning
+from engine.conversation.knowledge.records import KnowledgeContext
 from engine.core.errors import UserError
 from engine.core.workspace import Workspace, read_json, write_json
 from engine.schema.table import TableSchema
 
 LLAMA = "meta-llama/Llama-2-7b-chat-hf"
 ENDPOINT_KEY = "COHORT_STUDIO_ENDPOINT_KEY"
+_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
 class Choice(BaseModel):
@@ -36,6 +42,14 @@ class Choice(BaseModel):
     """The model's name at the endpoint."""
     seconds: float = Field(default=30.0, ge=1, le=600)
     """How long a model may take before the rules answer instead."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Free memory and disk space, in gigabytes (10⁹ bytes)."""
+
+    memory_gb: float
+    disk_gb: float
 
 
 class Assistant:
@@ -80,13 +94,15 @@ class Assistant:
         stop: Event | None = None,
         tell: Callable[[str], None] | None = None,
         backend: BackendName | None = None,
+        context: KnowledgeContext | None = None,
     ) -> Turn:
         """The turn that answers ``text``; ``backend`` overrides the one that was chosen."""
         if backend == "rules":
-            return by_rules(text, schema=schema, previous=previous)
+            return by_rules(text, schema=schema, previous=previous, context=context)
         choice, problem = self._read()
         choice = choice.model_copy(update={"backend": backend or choice.backend})
-        turn = self._conductor(choice).reply(text, schema=schema, previous=previous, stop=stop, tell=tell)
+        conductor = self._conductor(choice)
+        turn = conductor.reply(text, schema=schema, previous=previous, stop=stop, tell=tell, context=context)
         if problem:
             turn = turn.model_copy(update={"notice": f"{turn.notice} {problem}".strip()})
         return _without_population(turn)
@@ -94,6 +110,17 @@ class Assistant:
     def key_is_set(self) -> bool:
         """Whether the environment holds a key for the endpoint."""
         return _key() is not None
+
+    def token_is_set(self) -> bool:
+        """Whether the environment holds a token for gated models."""
+        return any(os.environ.get(name, "").strip() for name in _TOKENS)
+
+    def room(self) -> Room:
+        """What is free on this machine for a model."""
+        return Room(
+            memory_gb=psutil.virtual_memory().available / 1e9,
+            disk_gb=shutil.disk_usage(self._workspace.root).free / 1e9,
+        )
 
     def third_party(self, choice: Choice) -> str:
         """The host that requests would be sent to when it is not this machine; empty when it is."""
@@ -108,8 +135,6 @@ class Assistant:
         Raises:
             CohortStudioError: it cannot be reached, refuses, or its answer is of no use.
         """
-        import time
-
         from engine.schema.catalogue import catalogue
 
         started = time.perf_counter()
@@ -139,9 +164,15 @@ class Assistant:
             return Choice(), "The settings of the assistant could not be read, so the rules read this. Choose again."
 
 
-def by_rules(text: str, *, schema: TableSchema, previous: CohortSpec | None = None) -> Turn:
+def by_rules(
+    text: str,
+    *,
+    schema: TableSchema,
+    previous: CohortSpec | None = None,
+    context: KnowledgeContext | None = None,
+) -> Turn:
     """The turn of the rules alone, which needs neither settings nor a workspace."""
-    return _without_population(Conductor().reply(text, schema=schema, previous=previous))
+    return _without_population(Conductor().reply(text, schema=schema, previous=previous, context=context))
 
 
 def _without_population(turn: Turn) -> Turn:
