@@ -15,7 +15,7 @@ def category(reading: Reading, at: int) -> Fact | None:
     if not categories:
         return None
     end = at + 1
-    if len(categories) > 1:
+    if len({category.column for category in categories}) > 1:
         beside = [reading.at(at + 1), reading.at(at - 1) if at else None]
         named = {name for item in beside if item is not None for name in (item.get("column") or ())}
         chosen = [category for category in categories if category.column in named]
@@ -31,7 +31,8 @@ def category(reading: Reading, at: int) -> Fact | None:
     chosen_one = categories[0]
     if is_only_a_noun(reading, at):
         return None
-    criterion = Criterion(column=chosen_one.column, any_of=(chosen_one.value,))
+    values = tuple(one.value for one in categories if one.column == chosen_one.column)
+    criterion = Criterion(column=chosen_one.column, any_of=values)
     negated = reading.negated(at, chosen_one.column)
     return Demand(at, end, reading.request.notes(at, end), criterion, negated, after_or(reading, at))
 

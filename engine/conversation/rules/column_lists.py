@@ -20,7 +20,7 @@ def column_list(reading: Reading, at: int) -> Fact | None:
         i += 1
         if "columns" in cues and (link := reading.at(i)) is not None and link.is_("to"):
             i += 1  # "restrict the variables to …"
-        if (colon := reading.at(i)) is not None and colon.get("symbol") == ":":
+        if (sign := reading.at(i)) is not None and (sign.get("symbol") == ":" or sign.get("operator") == "="):
             i += 1
     names: list[str] = []
     end = i
@@ -30,7 +30,11 @@ def column_list(reading: Reading, at: int) -> Fact | None:
             break
         names.append(wanted)
         end = i + 1
-        i = reading.skip(end, "and", "filler", symbols=",")
+        i = end
+        while (link := reading.at(i)) is not None and not link.is_("column", "number") and (
+            link.is_("and", "filler") or link.get("symbol") == ","
+        ):  # fmt: skip
+            i += 1
         if i == end:
             break
     if (trailing := reading.at(end)) is not None and trailing.is_("columns", "only"):

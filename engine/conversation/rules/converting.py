@@ -9,13 +9,14 @@ from engine.conversation.rules.facts import Choice, Fact, Limit, Problem, criter
 from engine.conversation.rules.ranges import RangeRead, complement
 from engine.conversation.rules.reading import Reading
 from engine.conversation.rules.wording import phrase
-from engine.schema.catalogue import unit_key
+from engine.schema.catalogue import catalogue, unit_key
 from engine.schema.table import Column, TableSchema
 
 
 def limit_of(reading: Reading, first: int, column: Column, found: RangeRead) -> Fact:
     """The limit that ``found`` puts on ``column``, from item ``first`` on; a problem where the units do not fit."""
-    parts, notes = [], []
+    found, guessed = _with_likely_unit(found, column)
+    parts, notes = [], [guessed] if guessed else []
     for part in found.intervals:
         converted = _converted(part, found, column)
         if (slip := _unit_slip(part, converted, found, column)) is not None:
@@ -49,6 +50,23 @@ def _unit_slip(typed: Interval, converted: Interval | None, found: RangeRead, co
     said = phrase(criterion_of(column, found.intervals), TableSchema(columns=(column,)))
     choices = (Choice(f"Read as {said}", (meant,)), Choice(f"Leave {name} out", ()))
     return Problem(0, found.end, code="invalid", message=message, blocks=True, choices=choices)
+
+
+def _with_likely_unit(found: RangeRead, column: Column) -> tuple[RangeRead, str]:
+    """``found`` in the only unit that makes a number without one plausible ("WBC > 20k" per µL), and a note of it."""
+    concept = concept_of(column)
+    if found.unit is not None or concept is None or concept not in catalogue() or found.exact:
+        return found, ""
+    if all(_is_plausible(part, column) for part in found.intervals):
+        return found, ""
+    likely = []
+    for unit in catalogue().concept(concept).units:
+        inside = [_converted(part, replace(found, unit=unit), column) for part in found.intervals]
+        if all(part is not None and _is_plausible(part, column) for part in inside):
+            likely.append(unit)
+    if len(likely) != 1:
+        return found, ""
+    return replace(found, unit=likely[0]), f"no unit was given: read as {likely[0]}"
 
 
 def _is_plausible(part: Interval, column: Column) -> bool:

@@ -10,6 +10,7 @@ from engine.conversation.rules.categories import (
     names_its_category,
 )
 from engine.conversation.rules.column_lists import column_list
+from engine.conversation.rules.column_runs import column_run
 from engine.conversation.rules.counts import any_of_it, count, population, removal, restart
 from engine.conversation.rules.diagnoses import codes
 from engine.conversation.rules.facts import Demand, Fact
@@ -56,6 +57,7 @@ _QUIET = frozenset(
         "normal",
         "upward",
         "bullet",
+        "exclusion_clause",
         "bothof",
     ]
 )
@@ -96,6 +98,10 @@ def _note_negation(reading: Reading, at: int) -> None:
         reading.excluding, reading.scope = True, None
     elif item.is_("inclusion_heading") and _is_heading(reading, at):
         reading.excluding, reading.scope = False, None
+    elif item.is_("exclusion_clause"):
+        reading.excluding, reading.until_stop, reading.scope = True, True, None
+    elif reading.until_stop and item.get("symbol") == "." and reading.request.ends_a_sentence(at):
+        reading.excluding, reading.until_stop = False, False
     elif item.is_("not") and not item.is_("category", "condition"):
         reading.open_scope(at)
 
@@ -117,7 +123,9 @@ def _turn_round(reading: Reading, at: int) -> None:
 
 def _is_heading(reading: Reading, at: int) -> bool:
     following = reading.at(at + 1)
-    return following is not None and following.get("symbol") in (":", "-", "–")
+    if following is None:
+        return False
+    return following.get("symbol") in (":", "-", "–") or reading.request.tokens[following.first].opens_line
 
 
 def _is_quiet(reading: Reading, at: int) -> bool:
@@ -145,7 +153,7 @@ def _has_number(reading: Reading, at: int) -> bool:
 
 
 _MATCHERS: tuple[Matcher, ...] = (
-    restart, figure, removal, any_of_it, population, ranked_list, column_list, shares, codes, reference_then_column,
-    column_then_range, column_then_category, flag_value, sandwiched, count, range_then_column,
+    restart, figure, removal, any_of_it, population, ranked_list, column_list, column_run, shares, codes,
+    reference_then_column, column_then_range, column_then_category, flag_value, sandwiched, count, range_then_column,
     category, condition, title, unavailable,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.conversation.rules.lexicon import Lexicon
 from engine.conversation.rules.near_titles import reordered_title
-from engine.conversation.rules.numbers import read_number, read_one
+from engine.conversation.rules.numbers import read_feet, read_number, read_one
 from engine.conversation.rules.spelling import correct
 from engine.conversation.rules.titles import long_title_words, longest_title, title_words
 from engine.conversation.rules.tokens import GLUE, Token, tokenize
@@ -47,6 +47,11 @@ class Request:
         start = self.tokens[self.items[first].first].start
         end = self.tokens[self.items[last - 1].last - 1].end
         return self.text[start:end]
+
+    def ends_a_sentence(self, at: int) -> bool:
+        """Whether the full stop at item ``at`` is no decimal point or abbreviation: a blank or the end follows."""
+        end = self.tokens[self.items[at].last - 1].end
+        return end >= len(self.text) or self.text[end].isspace()
 
     def notes(self, first: int, last: int) -> str:
         """The corrections of spelling inside items ``first`` to ``last``."""
@@ -110,6 +115,8 @@ def _item(tokens: list[Token], keys: list[str], notes: dict[int, str], at: int, 
         # A misspelling is not taken back for a rare title; a title is text as the classification prints it.
         parts, end = {"title": title[0]}, title[1]
     number = read_number(tokens, at) or read_one(keys, at)
+    if (inches := read_feet(tokens, at)) is not None:
+        return Item(at, inches.end, {"number": inches})  # the sign of the inches follows as the unit
     if number is not None and number.end >= end:
         parts = {**(parts if number.end == end else {}), "number": number}
         end = number.end
@@ -150,6 +157,8 @@ def _symbol(key: str) -> dict[str, Any]:
         return {"not": ""}
     if key in _OPERATORS:
         return {"operator": _OPERATORS[key], "symbol": key}
+    if key in '"”″':
+        return {"symbol": key, "unit": "inch"}
     if key in "-~":
         return {"to": "", "symbol": key}
     if key == "+":

@@ -8,7 +8,7 @@ from functools import lru_cache
 from engine.cohort.spec import Criterion
 from engine.cohort.vocabulary import category_words, chapters, column_words, diseases, grammar, phrases
 from engine.conversation.rules.bands import bands_of
-from engine.conversation.rules.concepts import concept_of, synonyms_of
+from engine.conversation.rules.concepts import concept_of, drugs_of, synonyms_of
 from engine.conversation.rules.tokens import key_of
 from engine.schema.table import Column, Kind, TableSchema
 
@@ -98,7 +98,9 @@ def lexicon_for(schema: TableSchema) -> Lexicon:
     for column in schema.features:
         # After the curated diseases: "cirrhosis" is narrower than the flag that it is a synonym of in the catalogue.
         concept = concept_of(column)
-        _add_condition(lexicon, column, (*column_words().get(concept or "", ()), *synonyms_of(concept)))
+        _add_condition(
+            lexicon, column, (*column_words().get(concept or "", ()), *synonyms_of(concept), *drugs_of(concept))
+        )
     for piece, meaning in pieces:
         if key_of(piece) not in lexicon.phrases:
             lexicon.add(piece, "category", meaning)

@@ -65,6 +65,8 @@ def range_then_column(reading: Reading, at: int) -> Fact | None:
         return None
     if found.exact and found.unit is None:
         return None
+    if column is None and found.unit is None and at and _follows_a_name(reading, at):
+        return None  # "Xyz < 3" is of something that is not known here, not of age
     if column is None:
         column = _implied_column(reading, at, found) or _default_column(reading, found)
         end = found.end
@@ -94,6 +96,13 @@ def _after_links(reading: Reading, at: int, names: tuple[str, ...]) -> int:
 def _counts_patients(reading: Reading, at: int) -> bool:
     item = reading.at(at)
     return item is not None and (item.is_("patients", "condition") or bool(item.get("category")))
+
+
+def _follows_a_name(reading: Reading, at: int) -> bool:
+    before = at - 1
+    while before > 0 and reading.items[before].get("symbol") in ("+", ")", "("):
+        before -= 1
+    return reading.items[before].is_("unknown") and not reading.items[before].is_("filler")
 
 
 def _says_age(reading: Reading, end: int) -> bool:

@@ -59,6 +59,25 @@ def _part_of_a_scale(tokens: list[Token], at: int) -> NumberRead | None:
     return NumberRead(_PARTS[keys[0]] * _SCALES[keys[skipped]], at + skipped + 1)
 
 
+def read_feet(tokens: list[Token], at: int) -> NumberRead | None:
+    """Reads 6'2" and "5 ft 10 in" as inches, up to the sign of the inches."""
+    parts = tokens[at : at + 4]
+    if len(parts) < 4 or parts[0].kind != "number" or parts[2].kind != "number":
+        return None
+    if parts[1].key not in ("'", "’", "′", "ft", "foot", "feet") or parts[3].key not in (
+        '"',
+        "”",
+        "″",
+        "in",
+        "inch",
+        "inche",
+    ):
+        return None
+    if not (parts[0].text.isdigit() and float(parts[2].text.replace(",", ".")) < 12):
+        return None
+    return NumberRead(12 * float(parts[0].text) + float(parts[2].text.replace(",", ".")), at + 3)
+
+
 def read_one(keys: list[str], at: int) -> NumberRead | None:
     """The one of "more than a day", "at least an hour", "for a week"."""
     if keys[at] not in ("a", "an") or not 0 < at < len(keys) - 1:

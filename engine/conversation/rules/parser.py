@@ -31,6 +31,13 @@ _KNOWING = re.compile(
     r"\bi am curious\b|\bi wonder\b",
     re.IGNORECASE,
 )
+_UNDOING = re.compile(
+    r"\W*(?:please |can you |now |no |wait )*(?:undo(?: (?:that|it|this|the last (?:change|step|one)|last))?|"
+    r"go back(?: one step| a step)?|"
+    r"revert(?: (?:that|it))?|take (?:that|it) back|(?:go )?back to (?:the )?(?:previous|last|earlier)(?: \w+)?|"
+    r"never ?mind(?: that)?|previous version)(?: please)?\W*",
+    re.IGNORECASE,
+)
 _COUNTING = re.compile(r"\bhow many\b|\bnumber of\b|\bcount\b|\bwhich patients\b", re.IGNORECASE)
 _FOLLOWING = ("also", "instead", "same", "remove", "multiply")
 _MAKING = ("generate", "create", "make", "give", "i need", "i want", "i would", "i'd", "build", "simulate", "produce",
@@ -57,14 +64,16 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None, context:
     refused = _refusal(text)
     if refused is not None:
         return refused
+    if _UNDOING.fullmatch(text):
+        reply = "Use Undo under the last proposal: it brings the cohort before it back."
+        return Turn(intent="refine", answer=Answer(text=reply))
     lexicon = lexicon_for(schema)  # pyright: ignore[reportArgumentType] - frozen models hash by value
     request = read_items(text, lexicon)
+    if safety.asks_for_advice(text):
+        return _elsewhere()
     answered = questions.answer(request, lexicon, context)
     if answered is not None:
         return Turn(intent="question", answer=answered)
-    if safety.asks_for_advice(text):
-        reply = "This is outside of what Cohort Studio does: it makes synthetic cohorts and gives no medical advice."
-        return Turn(intent="out_of_scope", answer=Answer(text=reply))
     reading = Reading(request, lexicon)
     unknown = find_facts(reading)
     if previous is not None and not reading.facts and (changed := bare_number(reading, previous)) is not None:
@@ -73,6 +82,8 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None, context:
     about_patients = any(item.is_("patients") or item.get("category") for item in request.items)
     asks_a_figure = any(isinstance(fact, Aside) for fact in facts)
     if _wants_to_know(text) and previous is None and not asks_a_figure and (unknown or not about_patients):
+        if safety.is_about_something_else(text):
+            return _elsewhere()
         return Turn(intent="unclear", not_understood=(text.strip(),), answer=questions.nothing_recorded())
     base = None if _is_new(request, facts) else previous
     intent: Intent = "generate" if base is None else "refine"
@@ -92,6 +103,11 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None, context:
         answer=told,
         ranked=ranked,
     )
+
+
+def _elsewhere() -> Turn:
+    reply = "This is outside of what Cohort Studio does: it makes synthetic cohorts and gives no medical advice."
+    return Turn(intent="out_of_scope", answer=Answer(text=reply))
 
 
 def _wants_to_know(text: str) -> bool:

@@ -43,11 +43,22 @@ def read_ranges(items: list[Item], at: int) -> RangeRead | None:
             return found
         if another.unit and found.unit and another.unit != found.unit:
             return found
+        if _has_its_own_column(items, another.end):
+            return found
         if joiner == "or":
             intervals = (*found.intervals, *another.intervals)
         else:
             intervals = tuple(met for a in found.intervals for b in another.intervals if (met := a.meet(b)) is not None)
         found = replace(found, intervals=intervals, unit=found.unit or another.unit, end=another.end)
+
+
+def _has_its_own_column(items: list[Item], at: int) -> bool:
+    """Whether a column without a range of its own follows: "> 48 hours and at least one ICU stay"."""
+    at = _skip(items, at, ("filler",))
+    if at >= len(items) or not items[at].is_("column") or items[at].is_("filler"):
+        return False
+    following = _skip(items, at + 1, ("filler", "but"))
+    return following >= len(items) or not items[following].is_("operator", "number", "between", "recorded")
 
 
 def read_range(items: list[Item], at: int) -> RangeRead | None:
@@ -106,6 +117,8 @@ def _compared(items: list[Item], at: int) -> RangeRead | None:
     if i < len(items) and items[i].is_("or") and i + 1 < len(items) and items[i + 1].get("operator") == "=":
         i, operator = i + 2, operator[0] + "="
     i = _skip(items, i, ("filler", "column"))  # "under the age of 40"
+    if i < len(items) and i > at + 1 and items[i].get("symbol") == ":":
+        i += 1  # "Minimum age: 18 years"
     value = _number(items, i)
     if value is None:
         return None

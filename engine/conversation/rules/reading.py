@@ -36,6 +36,8 @@ class Reading:
     scope: Scope | None = None
     excluding: bool = False
     """Inside a section headed "exclusion criteria"."""
+    until_stop: bool = False
+    """Such a section that ends with its sentence: "excluded if they are pregnant or on dialysis."."""
     combined: set[int] = field(default_factory=set)
     """Items where an excluded noun goes on ("excluding women | with diabetes"): the pair would have to be excluded."""
 

@@ -7,10 +7,10 @@ from engine.cohort.spec import Criterion
 from engine.conversation.rules.facts import Demand, Fact, Limit, Problem
 from engine.conversation.rules.ranges import complement, interval_of
 from engine.conversation.rules.reading import Reading
-from engine.schema.table import Column
+from engine.schema.table import Column, Kind
 
 
-def reference_then_column(reading: Reading, at: int) -> Fact | None:
+def reference_then_column(reading: Reading, at: int) -> Fact | list[Fact] | None:
     """Reads "elevated creatinine", "normal sodium", "recorded BMI"."""
     item = reading.items[at]
     if not item.is_("high", "low", "normal", "recorded"):
@@ -23,7 +23,17 @@ def reference_then_column(reading: Reading, at: int) -> Fact | None:
     if names is None:
         return None
     if item.is_("recorded"):
-        return recorded(reading, at, i + 1, names[0])
+        # "known hypothyroidism" is hypothyroidism.
+        if reading.column(names[0]).kind is Kind.BOOLEAN:
+            return None
+        found = [recorded(reading, at, i + 1, names[0])]
+        while (further := reading.at(j := reading.skip(found[-1].last, "and", symbols=",/"))) is not None:
+            names = further.get("column")
+            after = reading.at(j + 1)
+            if j == found[-1].last or not names or (after is not None and after.is_("operator", "number", "between")):
+                break
+            found.append(recorded(reading, at, j + 1, names[0]))
+        return list(found)
     column = reading.column(names[0])
     after = reading.at(i + 1)
     if not column.kind.is_ordered or (after is not None and after.is_("operator", "number")):

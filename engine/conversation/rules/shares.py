@@ -1,7 +1,9 @@
 """Target shares: "half women", "60/40 male to female", "30 % mortality", "equal numbers of men and women"."""
 
+import re
+
 from engine.cohort.spec import Criterion
-from engine.conversation.rules.facts import Fact, Problem, Proportion
+from engine.conversation.rules.facts import Count, Fact, Problem, Proportion
 from engine.conversation.rules.reading import Reading
 from engine.schema.table import Column, Kind
 
@@ -11,7 +13,7 @@ _BETWEEN = ("filler", "patients", "but", "limit", "all")
 
 def shares(reading: Reading, at: int) -> list[Fact] | None:
     """The shares that start at item ``at``."""
-    for matcher in (_ratio, _named_ratio, _equal, _part_of, _rate):
+    for matcher in (_counted, _ratio, _named_ratio, _equal, _part_of, _rate):
         found = matcher(reading, at)
         if found:
             return found
@@ -66,12 +68,35 @@ def _rate(reading: Reading, at: int) -> list[Fact] | None:
     return [Proportion(at, last, reading.request.notes(at, last), column, category, share)]
 
 
+def _counted(reading: Reading, at: int) -> list[Fact] | None:
+    """Reads "120 women and 80 men" (patients and their shares), "one woman for every three men" (shares)."""
+    counted: list[tuple[float, str, bool | str]] = []
+    i, end, ratio = at, at, False
+    while (item := reading.at(i)) is not None and item.is_("number"):
+        found = _target(reading, reading.skip(i + 1, "filler", most=1))
+        if found is None or found[1] is None:
+            break
+        counted.append((item.get("number").value, found[0], found[1]))
+        end = i = found[2]
+        while (link := reading.at(i)) is not None and i - end < 3 and not link.is_("number"):
+            ratio = ratio or reading.request.span(i, i + 1).lower() in ("every", "per", "for", "to")
+            if not (link.is_("and", "filler", "to", "all") or link.get("symbol") in (",", ":")):
+                break
+            i += 1
+    if len(counted) < 2 or len({column for _, column, _ in counted}) > 1 or len({one for *_, one in counted}) < 2:
+        return None
+    total = sum(number for number, *_ in counted)
+    facts: list[Fact] = [Proportion(at, end, "", column, value, number / total) for number, column, value in counted]
+    told = any(isinstance(fact, Count) for fact in reading.facts)
+    return facts if ratio or told else [Count(at, end, patients=total), *facts]
+
+
 def _ratio(reading: Reading, at: int) -> list[Fact] | None:
     """Reads "60/40 male to female", "1:1 men and women"."""
     numbers, i = _pair(reading, at)
     if numbers is None:
         return None
-    first = _target(reading, reading.skip(i, "filler", "unit"))
+    first = _target(reading, i) or _target(reading, reading.skip(i, "filler", "unit"))
     if first is None or first[1] is None:
         return None
     j = reading.skip(first[2], "to", "and", symbols="/:-,")
@@ -110,7 +135,7 @@ def _equal(reading: Reading, at: int) -> list[Fact] | None:
     i = reading.skip(at + 1, "filler")
     while (found := _target(reading, i)) is not None and found[1] is not None:
         targets.append((found[0], found[1], found[2]))
-        i = reading.skip(found[2], "and", "filler", "equal_shares", symbols=",")
+        i = reading.skip(found[2], "and", "filler", "equal_shares", symbols=",/")
     if len(targets) < 2 or len({column for column, _, _ in targets}) > 1:
         return None
     facts: list[Fact] = []
@@ -128,6 +153,8 @@ def _share_at(reading: Reading, at: int) -> tuple[float | None, int]:
     following = reading.at(at + 1)
     if item.is_("number") and (odds := _odds(reading, at)) is not None:
         return odds
+    if item.is_("number") and following is not None and following.is_("ordinal"):
+        return item.get("number").value / float(following.get("ordinal")), at + 2  # "two fifths"
     if item.is_("number") and following is not None and following.get("unit") == "%":
         return item.get("number").value / 100, at + 2
     return None, at
@@ -159,11 +186,12 @@ def _target(reading: Reading, at: int, *, negated: bool = False) -> tuple[str, b
     item = reading.at(at)
     if item is None:
         return None
-    categories = item.get("category")
+    written = reading.request.span(at, at + 1).upper()
+    categories = item.get("category") or (reading.lexicon.letters.get(written) if _is_split(reading, at) else None)
     if categories:
         if len(categories) > 1:
             return None
-        only = categories[0]
+        (only,) = categories
         column = reading.column(only.column)
         if not negated:
             return only.column, only.value, at + 1
@@ -180,6 +208,13 @@ def _target(reading: Reading, at: int, *, negated: bool = False) -> tuple[str, b
     if criterion.none_of is not None and not negated:
         return column.name, _other(column, str(criterion.none_of[0])), at + 1
     return column.label or column.name, None, at + 1
+
+
+def _is_split(reading: Reading, at: int) -> bool:
+    """Whether item ``at`` is a letter beside another ("m/f"): in lower case a letter alone says nothing."""
+    before = reading.request.span(max(0, at - 2), at) if at else ""
+    after = reading.request.span(at + 1, at + 3) if at + 2 < len(reading.items) else ""
+    return any(re.fullmatch(r"[a-zA-Z] ?[/:-]|[/:-] ?[a-zA-Z]", side.strip()) for side in (before, after) if side)
 
 
 def _other(column: Column, value: str) -> str | None:
