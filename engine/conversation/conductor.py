@@ -18,6 +18,7 @@ from engine.cohort.spec import CohortSpec
 from engine.conversation.backend import Backend, BackendState
 from engine.conversation.comparison import differences
 from engine.conversation.contract import Action, BackendName, Turn, Warning
+from engine.conversation.knowledge.records import KnowledgeContext
 from engine.conversation.rules import parser, questions, safety
 from engine.conversation.validator import validated
 from engine.core.errors import CohortStudioError
@@ -58,6 +59,7 @@ class Conductor:
         previous: CohortSpec | None = None,
         stop: Event | None = None,
         tell: Tell | None = None,
+        context: KnowledgeContext | None = None,
     ) -> Turn:
         """What ``text`` is understood as; a backend that fails makes no difference but a notice.
 
@@ -67,9 +69,10 @@ class Conductor:
             previous: the spec that a follow-up changes.
             stop: set by another thread to be content with the rules' turn.
             tell: called in this thread with pieces of the backend's explanation.
+            context: what the caller can add to answers; no backend gets it.
         """
         started = time.perf_counter()
-        turn = self._reply(text, schema, previous, stop, tell)
+        turn = self._reply(text, schema, previous, stop, tell, context)
         turn = turn.model_copy(update={"seconds": round(time.perf_counter() - started, 4)})
         _log.info(
             "%s answered in %.3f s: %s%s", turn.backend, turn.seconds, turn.intent, " (notice)" * bool(turn.notice)
@@ -77,9 +80,16 @@ class Conductor:
         return turn
 
     def _reply(
-        self, text: str, schema: TableSchema, previous: CohortSpec | None, stop: Event | None, tell: Tell | None
+        self,
+        text: str,
+        schema: TableSchema,
+        previous: CohortSpec | None,
+        stop: Event | None,
+        tell: Tell | None,
+        context: KnowledgeContext | None,
     ) -> Turn:
-        ruled = validated(parser.parse(text, schema=schema, previous=previous), text=text, schema=schema)
+        ruled = parser.parse(text, schema=schema, previous=previous, context=context)
+        ruled = validated(ruled, text=text, schema=schema)
         if self.name == "rules" or _is_settled(text, ruled):
             return ruled
         name = NAMES[self.name]

@@ -1,17 +1,23 @@
 """From what a person types to a CohortSpec that the form shows."""
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event
+from typing import Any
 
 from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import BackendName, Turn
+from engine.conversation.knowledge.records import KnowledgeContext
+from engine.core.workspace import read_json
 from engine.services.assistant import Assistant
+from engine.services.associations import TableAssociations
 from engine.services.context import Context
+from engine.storage.records import State
 from engine.storage.tables import read_schema
 
 
 class Chat:
-    """Understands requests against one data set's columns; it never sees a patient's row."""
+    """Understands requests against one data set's columns; of its rows it sees associations of columns at most."""
 
     def __init__(self, context: Context, assistant: Assistant) -> None:
         self._context = context
@@ -32,4 +38,28 @@ class Chat:
         ``stop`` makes it be content with the rules' turn; ``tell`` gets pieces of a model's explanation.
         """
         schema = read_schema(self._context.workspace.dataset(dataset_id) / "table.parquet")
-        return self._assistant.reply(text, schema=schema, previous=previous, stop=stop, tell=tell, backend=backend)
+        return self._assistant.reply(
+            text, schema=schema, previous=previous, stop=stop, tell=tell, backend=backend,
+            context=self.knowledge(dataset_id),
+        )  # fmt: skip
+
+    def knowledge(self, dataset_id: str) -> KnowledgeContext:
+        """What answers may quote beside the cards: the reports of the data set and of its newest model and cohort."""
+        workspace, database = self._context.workspace, self._context.database
+        folder = workspace.dataset(dataset_id)
+        cohort = next((one for one in database.cohorts(dataset_id=dataset_id) if one.state is State.READY), None)
+        if cohort is not None:
+            model = database.model(cohort.model_id)
+        else:
+            model = next((one for one in database.models(dataset_id) if one.state is State.READY), None)
+        return KnowledgeContext(
+            manifest=_record(workspace.cohort(cohort.id) / "manifest.json") if cohort is not None else None,
+            model_report=model.report if model is not None else None,
+            preparation_report=_record(folder / "report.json"),
+            dataset=database.dataset(dataset_id).name,
+            associations=TableAssociations(folder, small_cell_minimum=self._context.settings.small_cell_minimum),
+        )
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    return read_json(path) if path.is_file() else None

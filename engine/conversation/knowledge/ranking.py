@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from engine.cohort.spec import Criterion
 from engine.conversation.contract import RankedColumn, Source
 from engine.conversation.knowledge.guidelines import Guideline
+from engine.conversation.knowledge.records import Associations
 from engine.conversation.rules.concepts import concept_of
 from engine.conversation.rules.lexicon import Lexicon
 from engine.schema.catalogue import catalogue
@@ -49,13 +50,13 @@ class Wish:
     """Keys of ``GROUPS``; empty for columns of every kind."""
 
 
-def rank(wish: Wish, lexicon: Lexicon, associations: Mapping[str, float] | None = None) -> tuple[RankedColumn, ...]:
+def rank(wish: Wish, lexicon: Lexicon, associations: Associations | None = None) -> tuple[RankedColumn, ...]:
     """At most ``wish.count`` columns of the source: those of guidelines, then the associated, then the cohort's own.
 
     Args:
         wish: the disease and the length.
         lexicon: of the source.
-        associations: column → strength of its association with ``wish.diagnosis``, 0 to 1.
+        associations: asked only where the guideline's columns are too few.
     """
     groups = frozenset().union(*(GROUPS[kind] for kind in wish.kinds)) if wish.kinds else None
     cohort = _cohort(wish, lexicon) if groups is None and wish.count >= FROM_HERE_ON else []
@@ -66,7 +67,8 @@ def rank(wish: Wish, lexicon: Lexicon, associations: Mapping[str, float] | None 
     taken = advised[:room]
     taken_names = {one.column for one in (*taken, *cohort)}
     if len(taken) < room:
-        associated = _associated(wish, lexicon, associations or {})
+        strengths = associations(wish.diagnosis) if associations and wish.diagnosis else {}
+        associated = _associated(wish, lexicon, strengths)
         fitting = [one for one in associated if _is_of(lexicon.schema[one.column], groups)]
         taken += [one for one in fitting if one.column not in taken_names][: room - len(taken)]
     return (*taken, *cohort)

@@ -22,7 +22,7 @@ _SILENT = frozenset(
     fold(word)
     for word in re.findall(
         r"\w+",
-        """a an the of in on at for as by is was are were be been am do does did how what which who whom why when where
+        """a an the of in on at for as by is was are were be been am do does did how what which whom why where
         whose it its this that these those there here i me my you your we us our they them to and or not with from about
         into can could may might will would should shall must have has had if than then so any some more most much many
         everything please tell explain describe show let know want like give get got make just also anything""",

@@ -98,10 +98,12 @@ def comorbidities() -> dict[str, Passage]:
 
 @lru_cache(maxsize=1)
 def clinical_words() -> dict[str, Passage]:
-    """Word of requests → the demand that it stands for, with the source of its limits."""
+    """Word of requests that stands for a range → the range, with the source of its limits."""
     found = {}
     for phrase in phrases():
-        said = _demand(phrase.criterion)
+        if phrase.criterion.minimum is None and phrase.criterion.maximum is None:
+            continue
+        said = _range(phrase.criterion)
         source = f" Source: {phrase.source}." if phrase.source else ""
         for word in phrase.say:
             found.setdefault(word, Passage(WORDS, word, f"“{word}” is read as {said}.{source}"))
@@ -117,12 +119,10 @@ def plausibility_rules() -> tuple[Passage, ...]:
     )
 
 
-def _demand(criterion: Criterion) -> str:
+def _range(criterion: Criterion) -> str:
     book = catalogue()
     concept = book.concept(criterion.column)
     unit = f" {concept.unit}" if concept.unit else ""
-    if criterion.any_of is not None:
-        return f"{concept.label}: {'yes' if criterion.any_of[0] is True else 'no'}"
     low, high = criterion.minimum, criterion.maximum
     parts = []
     if low is not None:

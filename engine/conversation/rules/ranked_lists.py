@@ -93,17 +93,16 @@ def settled(
             message = f"Important for what? Name a disease; guidelines are recorded for {_diseases()}."
             kept.append(Problem(fact.first, fact.last, code="invalid", message=message))
             continue
-        strengths = associations(wish.diagnosis) if associations is not None and wish.diagnosis is not None else {}
-        ranked = rank(wish, lexicon, strengths)
+        ranked = rank(wish, lexicon, associations)
         if not any(one.basis != "cohort" for one in ranked):
             message = (
-                f"No guideline is recorded for {wish.disease} and its associations in the source are not at hand, so "
+                f"No guideline is recorded for {wish.disease}, and no association with it is known from the source, so "
                 f"its important columns are not known. Guidelines are recorded for {_diseases()}."
             )
             kept.append(Problem(fact.first, fact.last, code="invalid", message=message))
             ranked = ()
             continue
-        told = _told(wish, ranked, asked=bool(strengths))
+        told = _told(wish, ranked, at_hand=associations is not None)
         adds = fact.how == "add" and previous is not None and previous.columns is not None
         # Who the patients are comes first in the table, whatever its importance.
         order = sorted(ranked, key=lambda one: one.basis != "cohort")
@@ -197,7 +196,7 @@ def _diseases() -> str:
     return ", ".join(one.disease for one in guidelines())
 
 
-def _told(wish: Wish, ranked: tuple[RankedColumn, ...], *, asked: bool) -> Answer:
+def _told(wish: Wish, ranked: tuple[RankedColumn, ...], *, at_hand: bool) -> Answer:
     """Which columns came from where, in a sentence."""
     numbers = {basis: sum(one.basis == basis for one in ranked) for basis in _BASES}
     said = ", ".join(f"{numbers[basis]} {words}" for basis, words in _BASES.items() if numbers[basis])
@@ -206,6 +205,6 @@ def _told(wish: Wish, ranked: tuple[RankedColumn, ...], *, asked: bool) -> Answe
         text += (
             f" That is fewer than the {wish.count} that were asked for: the source has no more that can be justified."
         )
-    if not asked:
+    if not at_hand:
         text += " Associations in the source were not at hand, so the list is from guidelines only."
     return Answer(text=text, sources=tuple(dict.fromkeys(one.source for one in ranked)))
