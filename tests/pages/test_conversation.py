@@ -14,6 +14,7 @@ from engine.storage.database import Database
 from engine.storage.tables import write_table
 from pages.components.state import studio
 from tests.helpers.prepared_workspace import SCHEMA, patients
+from tests.pages.test_form_and_chat import add_dataset
 
 APP = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 EMPTY = CohortSpec().as_json()
@@ -175,6 +176,31 @@ def test_two_tabs_see_one_conversation(prepared: Workspace) -> None:
     assert not other.exception and not other.chat_message
     assert request(other).patients == 250, "the form stays"
     assert len(say(other, "make it 700").chat_message) == 2
+
+
+def test_an_answer_that_arrives_takes_nothing_from_a_form_edited_meanwhile(prepared: Workspace) -> None:
+    app = say(tab(), "250 women over 65")
+    store = ConversationStore(Database.for_workspace(prepared))
+    store.append(current(app), text="from elsewhere", turn=None, error="It failed.", before=EMPTY)
+    app.selectbox(key="v0-add").set_value("age_years").run()
+    assert [part.column for part in request(app).criteria] == ["age_years"]
+    assert len(app.chat_message) == 4
+    assert studio().conversations.open(current(app)).form == request(app)
+
+
+def test_a_link_to_the_conversation_of_another_data_set_is_not_followed(prepared: Workspace) -> None:
+    first = only_dataset()
+    linked = planted(prepared, {"text": "about the first"})
+    second = add_dataset(prepared)
+    app = AppTest.from_file(APP, default_timeout=30).run().switch_page("pages/cohort.py")
+    app.session_state["dataset"] = second
+    app.query_params["conversation"] = linked
+    app.run()
+    assert not app.exception and not app.chat_message
+    app.session_state["dataset"] = first
+    app.query_params["conversation"] = linked
+    app.run()
+    assert len(app.chat_message) == 2
 
 
 def test_a_cohort_names_its_conversation(prepared: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
