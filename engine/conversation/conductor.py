@@ -17,9 +17,10 @@ from threading import Event, Thread
 from engine.cohort.spec import CohortSpec
 from engine.conversation.backend import Backend, BackendState
 from engine.conversation.comparison import differences
-from engine.conversation.contract import Action, BackendName, Turn, Warning
+from engine.conversation.contract import Action, BackendName, Turn, Understood, Warning
 from engine.conversation.knowledge.records import KnowledgeContext
 from engine.conversation.rules import parser, questions, safety
+from engine.conversation.rules.wording import phrase, share_phrase
 from engine.conversation.validator import validated
 from engine.core.errors import CohortStudioError
 from engine.schema.table import TableSchema
@@ -101,7 +102,7 @@ class Conductor:
             read = validated(read, text=text, schema=schema).model_copy(update={"backend": self.name})
         except CohortStudioError as error:
             return _noticed(ruled, f"The {name} gave no usable answer, so the rules read this.", str(error))
-        return _settle(ruled, read, schema)
+        return _settle(ruled, read, text, schema)
 
     def _ask(
         self,
@@ -170,7 +171,7 @@ def _noticed(turn: Turn, notice: str, reason: str = "") -> Turn:
     return turn.model_copy(update={"notice": " ".join(part for part in parts if part)})
 
 
-def _settle(ruled: Turn, read: Turn, schema: TableSchema) -> Turn:
+def _settle(ruled: Turn, read: Turn, text: str, schema: TableSchema) -> Turn:
     """One turn of two readings: agree, accept; differ, say so and let the person choose."""
     name = NAMES[read.backend]
     if ruled.ranked and ruled.spec is not None and read.spec is not None:
@@ -184,7 +185,7 @@ def _settle(ruled: Turn, read: Turn, schema: TableSchema) -> Turn:
     if ruled.spec is None:
         if ruled.intent == "unclear":
             notice = f"The rules could not read this; it is the {name}'s reading alone. Check it before you apply it."
-            return _noticed(_with_unread(read, ruled), notice)
+            return _noticed(_accounted(read, ruled, text, schema), notice)
         notice = f"The rules found that this cannot be met; the {name} read it in another way."
         return _offering(_noticed(ruled, notice), read.spec, name)
     found = [one.told("rules", name) for one in differences(ruled.spec, read.spec, schema)]
@@ -195,7 +196,7 @@ def _settle(ruled: Turn, read: Turn, schema: TableSchema) -> Turn:
     shown += f"; and {more} more" if more > 0 else ""
     if ruled.not_understood:
         notice = f"The rules and the {name} differ: {shown}. Proposed is the {name}'s reading: the rules lack words."
-        return _offering(_noticed(_with_unread(read, ruled), notice), ruled.spec, "rules")
+        return _offering(_noticed(_accounted(read, ruled, text, schema), notice), ruled.spec, "rules")
     notice = f"The rules and the {name} differ: {shown}. Proposed is the rules' reading, which leaves no word out."
     return _offering(_noticed(ruled, notice), read.spec, name)
 
@@ -209,8 +210,29 @@ def _offering(turn: Turn, other: CohortSpec, name: str) -> Turn:
     return turn.model_copy(update={"warnings": (*turn.warnings, warning)})
 
 
-def _with_unread(read: Turn, ruled: Turn) -> Turn:
-    """``read`` with the words that neither reading accounts for."""
-    spans = " ".join(entry.text.lower() for entry in read.understood)
-    lost = tuple(words for words in ruled.not_understood if words.lower() not in spans)
-    return read.model_copy(update={"not_understood": tuple(dict.fromkeys((*lost, *read.not_understood)))})
+def _accounted(read: Turn, ruled: Turn, text: str, schema: TableSchema) -> Turn:
+    """``read`` with an account of the words, which a backend need not give: the rules' own where both read the same.
+
+    What only the backend read stands for the one stretch that the rules could not read, or else for the whole text.
+    """
+    spec, name = read.spec or CohortSpec(), NAMES[read.backend]
+    same = tuple(
+        entry
+        for entry in ruled.understood
+        if (entry.criterion is None or entry.criterion in spec.criteria)
+        and (entry.share is None or entry.share in spec.shares)
+    )
+    before = ruled.spec or CohortSpec()
+    (only,) = ruled.not_understood if len(ruled.not_understood) == 1 else (text,)
+    note = f"read by the {name}"
+    further = [
+        *(Understood(text=only, criterion=one, meaning=phrase(one, schema), note=note)
+          for one in spec.criteria if one not in before.criteria),
+        *(Understood(text=only, share=one, meaning=share_phrase(one, schema), note=note)
+          for one in spec.shares if one not in before.shares),
+    ]  # fmt: skip
+    told = read.understood or (*same, *further)
+    spans = " ".join(entry.text.lower() for entry in told if entry.text != text)
+    lost = (words for words in ruled.not_understood if words.lower() not in spans)
+    unread = tuple(dict.fromkeys((*lost, *read.not_understood)))
+    return read.model_copy(update={"understood": told, "not_understood": unread})

@@ -122,9 +122,20 @@ def test_a_difference_on_words_that_the_rules_lack_proposes_the_backends_reading
     assert turn.warnings[-1].actions[0].spec == spec_of("50; sex = F")
 
 
-def test_words_that_no_reading_accounts_for_stay_told() -> None:
+def test_what_a_backend_read_of_one_unread_stretch_stands_for_it() -> None:
     turn = ask(Scripted("50; sex = F; sepsis = true"), "50 women with blorptitis")
-    assert turn.not_understood == ("blorptitis",)
+    assert [(entry.text, entry.note) for entry in turn.understood] == [
+        ("50", ""), ("women", ""), ("blorptitis", "read by the endpoint")
+    ]  # fmt: skip
+    assert turn.not_understood == ()
+
+
+def test_words_that_no_reading_accounts_for_stay_told() -> None:
+    text = "50 blorptish women over 65 with zorgosis"
+    unread = parse(text, schema=MIMIC).not_understood
+    assert len(unread) == 2
+    turn = ask(Scripted("50; sex = F; age_years > 65; sepsis = true"), text)
+    assert (turn.backend, turn.not_understood) == ("endpoint", unread)
 
 
 def test_a_reading_of_what_the_rules_cannot_read_says_so() -> None:

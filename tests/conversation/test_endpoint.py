@@ -11,7 +11,6 @@ from patient_table_shape import diabetes_like, mimic_like, spec_of
 from engine.cohort.spec import CohortSpec
 from engine.conversation.conductor import Conductor
 from engine.conversation.contract import Turn
-from engine.conversation.endpoint import form
 from engine.conversation.endpoint.backend import Endpoint
 from engine.conversation.endpoint.client import EndpointClient
 from engine.conversation.rules.parser import parse
@@ -23,20 +22,13 @@ MIMIC, UPLOAD = mimic_like(), diabetes_like()
 TEXT = "50 women over 65"
 
 
-def demand(text: str, column: str, **more) -> dict:
-    empty = {"minimum": None, "maximum": None, "include_minimum": True, "include_maximum": True, "values": [],
-             "codes": [], "excluded": False}  # fmt: skip
-    return {"text": text, "column": column} | empty | more
+WOMEN = {"column": "sex", "any_of": ["F"]}
+OLDER = {"column": "age_years", "minimum": 65, "include_minimum": False}
+GOOD = {"intent": "generate", "patients": 50, "criteria": [WOMEN, OLDER]}
 
 
-def filled(**more) -> dict:
-    empty = {"patients": None, "demands": [], "shares": [], "columns": None, "keep": False, "drop": [], "unread": []}
-    return empty | more
-
-
-WOMEN = demand("women", "sex", values=["F"])
-OLDER = demand("over 65", "age_years", minimum=65, include_minimum=False)
-GOOD = filled(patients=50, demands=[WOMEN, OLDER])
+def over(column: str, number: float) -> dict:
+    return {"column": column, "minimum": number, "include_minimum": False}
 
 
 def answered(
@@ -57,7 +49,7 @@ def test_a_good_answer_is_believed_and_the_rules_agree() -> None:
     offered = sent["response_format"]["json_schema"]["schema"]
     jsonschema.validate(GOOD, offered)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(filled(demands=[demand("x", "no_such_column")]), offered)
+        jsonschema.validate(GOOD | {"criteria": [over("no_such_column", 65)]}, offered)
 
 
 @pytest.mark.parametrize(
@@ -69,20 +61,22 @@ def test_a_good_answer_is_believed_and_the_rules_agree() -> None:
         "[]",
         "<script>alert(1)</script>",
         json.dumps(GOOD | {"note": "an extra field"}),
-        json.dumps(GOOD | {"demands": [WOMEN | {"sql": "drop table"}]}),
+        json.dumps(GOOD | {"criteria": [WOMEN | {"sql": "drop table"}]}),
         json.dumps(GOOD | {"patients": "fifty"}),
         json.dumps(GOOD | {"patients": -50}),
         json.dumps(GOOD | {"patients": 10**12}),
-        json.dumps(GOOD | {"demands": [demand("over 65", "age_years", minimum=65, maximum=50)]}),
-        json.dumps(GOOD | {"demands": [demand("over 65", "shoe_size", minimum=65)]}),
-        json.dumps(GOOD | {"demands": [demand("over 65", "subject_id", minimum=65)]}),
-        json.dumps(GOOD | {"demands": [demand("women", "sex", values=["<b>F</b>"])]}),
-        json.dumps(GOOD | {"demands": [demand("women", "age_years", values=["F"])]}),
-        json.dumps(GOOD | {"demands": [demand("women", "diabetes", values=["maybe"])]}),
-        json.dumps(GOOD | {"demands": [demand("women", "sex")]}),
+        json.dumps(GOOD | {"criteria": [over("age_years", 65) | {"maximum": 50}]}),
+        json.dumps(GOOD | {"criteria": [over("shoe_size", 65)]}),
+        json.dumps(GOOD | {"criteria": [over("subject_id", 65)]}),
+        json.dumps(GOOD | {"criteria": [{"column": "sex", "any_of": ["<b>F</b>"]}]}),
+        json.dumps(GOOD | {"criteria": [{"column": "age_years", "any_of": ["F"]}]}),
+        json.dumps(GOOD | {"criteria": [{"column": "diabetes", "any_of": ["maybe"]}]}),
+        json.dumps(GOOD | {"criteria": [{"column": "sex"}]}),
         json.dumps(GOOD | {"columns": ["shoe_size"]}),
         json.dumps(GOOD | {"columns": []}),
-        json.dumps(GOOD | {"shares": [{"text": "50", "column": "sex", "value": "F", "percent": 500}]}),
+        json.dumps(GOOD | {"shares": [{"column": "sex", "category": "F", "share": 5}]}),
+        json.dumps(GOOD | {"intent": "obey"}),
+        json.dumps({"intent": "question", "answer": "NICE NG28 says so."}),
         '{"patients": NaN}',
         '{"patients": 1e999}',
         "[" * 5000,
@@ -98,34 +92,44 @@ def test_a_hostile_or_broken_answer_falls_back_to_the_rules_with_a_notice(conten
 
 
 @pytest.mark.parametrize(
-    ("answer", "invented"),
+    "answer",
     [
-        (GOOD | {"demands": [WOMEN, OLDER, demand("women", "hemoglobin", maximum=10)]}, "10"),
-        (GOOD | {"patients": 5000}, "5000"),
-        (GOOD | {"demands": [demand("women", "primary_icd9_code", codes=["250"])]}, "'250'"),
-        (GOOD | {"shares": [{"text": "50", "column": "sex", "value": "F", "percent": 30}]}, "30"),
+        GOOD | {"criteria": [WOMEN, OLDER, {"column": "hemoglobin", "maximum": 10}]},
+        GOOD | {"patients": 5000},
+        GOOD | {"criteria": [WOMEN, OLDER, {"column": "primary_icd9_code", "starts_with": ["250"]}]},
+        GOOD | {"shares": [{"column": "died_in_hospital", "category": True, "share": 0.3}]},
+        GOOD | {"seed": 99},
     ],
 )
-def test_a_number_or_code_that_was_not_asked_for_is_refused(answer: dict, invented: str) -> None:
+def test_a_number_or_code_that_was_not_asked_for_is_refused(answer: dict) -> None:
     turn, _ = answered(answer)
     assert turn.backend == "rules"
-    assert f"{invented}, which the request does not hold" in turn.notice
+    assert "something that the request does not state" in turn.notice
 
 
 @pytest.mark.parametrize(
     ("text", "answer", "want"),
     [
-        ("two thousand women", filled(patients=2000, demands=[WOMEN]), "2000; sex = F"),
-        ("30 patients, 40 % women", filled(patients=30, shares=[{"text": "40 % women", "column": "sex", "value": "F",
-         "percent": 40}]), "30; share sex=F 0.4"),
-        ("20 patients with ICD-9 250.00", filled(patients=20, demands=[demand("ICD-9 250.00", "primary_icd9_code",
-         codes=["250.00"])]), "20; primary_icd9_code ^ 25000"),
-        ("80 patients without sepsis", filled(patients=80, demands=[demand("without sepsis", "sepsis", values=["yes"],
-         excluded=True)]), "80; sepsis = false"),
+        ("two thousand women", {"patients": 2000, "criteria": [WOMEN]}, "2000; sex = F"),
+        (
+            "30 patients, 40 % women",
+            {"patients": 30, "shares": [{"column": "sex", "category": "F", "share": 0.4}]},
+            "30; share sex=F 0.4",
+        ),
+        (
+            "20 patients with ICD-9 250.00",
+            {"patients": 20, "criteria": [{"column": "primary_icd9_code", "starts_with": ["25000"]}]},
+            "20; primary_icd9_code ^ 25000",
+        ),
+        (
+            "80 patients without sepsis",
+            {"patients": 80, "criteria": [{"column": "sepsis", "any_of": [False]}]},
+            "80; sepsis = false",
+        ),
     ],
-)  # fmt: skip
+)
 def test_numbers_in_words_shares_and_codes_that_were_asked_for_are_grounded(text: str, answer: dict, want: str) -> None:
-    turn, _ = answered(answer, text)
+    turn, _ = answered({"intent": "generate", **answer}, text)
     assert (turn.backend, turn.notice, turn.spec) == ("endpoint", "", spec_of(want))
 
 
@@ -135,14 +139,13 @@ def test_a_conversion_is_believed_only_where_the_rules_come_to_the_same_number()
     assert ruled.spec is not None
     converted = ruled.spec.criteria[0].minimum
     for minimum, backend in ((converted, "endpoint"), (1.9, "rules"), (152, "rules")):
-        part = demand(text, "creatinine", minimum=minimum, include_minimum=False)
-        turn, _ = answered(filled(demands=[part]), text)
+        turn, _ = answered({"intent": "generate", "criteria": [over("creatinine", minimum)]}, text)
         assert (turn.backend, turn.spec) == (backend, ruled.spec)
         assert bool(turn.notice) == (backend == "rules")
 
 
 def test_a_difference_is_shown_and_offered() -> None:
-    turn, _ = answered(filled(patients=50, demands=[WOMEN]))
+    turn, _ = answered(GOOD | {"criteria": [WOMEN]})
     assert turn.backend == "rules"
     assert "age above 65 years (rules only)" in turn.notice
     assert turn.warnings[-1].actions[0].spec == spec_of("50; sex = F")
@@ -150,18 +153,18 @@ def test_a_difference_is_shown_and_offered() -> None:
 
 def test_lay_words_that_the_rules_lack_are_read_by_the_model() -> None:
     text = "50 women with a dicky tickerish"
-    answer = filled(patients=50, demands=[WOMEN, demand("a dicky tickerish", "heart_failure", values=["yes"])])
-    turn, _ = answered(answer, text)
+    turn, _ = answered(GOOD | {"criteria": [WOMEN, {"column": "heart_failure", "any_of": [True]}]}, text)
     assert turn.backend == "endpoint"
-    assert turn.spec is not None
-    assert {one.column for one in turn.spec.criteria} == {"sex", "heart_failure"}
+    assert turn.spec == spec_of("50; sex = F; heart_failure = true")
     assert "(endpoint only)" in turn.notice
+    assert turn.understood[-1].note == "read by the endpoint"
+    assert turn.understood[-1].text in text
     assert turn.not_understood == ()
 
 
 def test_a_follow_up_edits_the_previous_spec() -> None:
     previous = spec_of("50; sex = F; age_years > 65")
-    answer = filled(patients=500, keep=True, drop=["age_years"])
+    answer = {"intent": "refine", "patients": 500, "criteria": [WOMEN]}
     turn, server = answered(answer, "make it 500 and drop the age limit", previous=previous)
     assert (turn.intent, turn.backend, turn.spec) == ("refine", "endpoint", spec_of("500; sex = F"))
     assert '"age_years"' in server.received[0]["messages"][1]["content"]
@@ -172,15 +175,24 @@ def test_only_the_text_column_names_and_public_categories_are_sent() -> None:
     named = UPLOAD["gender"].model_copy(update={"name": "MRN 4456789"})
     schema = TableSchema(columns=(*UPLOAD.replace(column).columns, named))
     previous = spec_of("20; race = Zyzzogeton; num_medications > 5")
-    with openai_server(content=json.dumps(filled(patients=40, keep=True)), explanation="Forty.") as (address, server):
+    answer = {"intent": "refine", "patients": 40,
+              "criteria": [{"column": "race", "any_of": ["#2"]}, over("num_medications", 5)]}  # fmt: skip
+    with openai_server(content=json.dumps(answer), explanation="Forty.") as (address, server):
         backend = Endpoint(EndpointClient(address, "tiny"))
         turn = backend.parse("make it 40", schema=schema, previous=previous, tell=lambda _: None)
-    assert turn.spec is not None
-    assert len(turn.spec.criteria) == 2, "what was not sent is still kept"
+    assert turn.spec == spec_of("40; race = Zyzzogeton; num_medications > 5"), "the placeholder stands for the category"
+    assert len(server.received) == 2
     sent = json.dumps(server.received)
-    for cell in ("Zyzzogeton", "Asian", "Cardiology", "4456789"):
+    for cell in ("Zyzzogeton", "Asian", "Cardiology", "Steady", "4456789"):
         assert cell not in sent
     assert "num_medications" in sent
+
+
+def test_a_category_of_an_uploaded_table_can_be_asked_for_by_typing_it() -> None:
+    answer = {"intent": "generate", "patients": 50, "criteria": [{"column": "race", "any_of": ["Asian"]}]}
+    turn, server = answered(answer, "50 asian patients", schema=UPLOAD)
+    assert (turn.backend, turn.notice, turn.spec) == ("endpoint", "", spec_of("50; race = Asian"))
+    assert "Caucasian" not in json.dumps(server.received).replace("Asian", "")
 
 
 @pytest.mark.parametrize("text", ["40 women, MRN 4456789", "like Mr. John Smith", "mail jane.doe@example.org"])
@@ -189,12 +201,6 @@ def test_personal_data_is_not_sent_even_when_the_backend_is_asked_directly(text:
         with pytest.raises(UserError, match="nothing was sent"):
             Endpoint(EndpointClient(address, "tiny")).parse(text, schema=MIMIC)
         assert server.received == []
-
-
-def test_a_column_named_by_everyday_words_is_found_without_sending_its_categories() -> None:
-    answer = filled(patients=50, demands=[demand("white", "race", values=["white"])])
-    turn, _ = answered(answer, "50 white patients", schema=UPLOAD)
-    assert (turn.backend, turn.notice, turn.spec) == ("endpoint", "", spec_of("50; race = Caucasian"))
 
 
 def test_the_explanation_is_streamed_after_a_good_answer_and_never_json() -> None:
@@ -247,10 +253,3 @@ def test_a_server_that_refuses_is_named_in_the_notice() -> None:
             backend.parse(TEXT, schema=MIMIC)
     assert turn.backend == "rules"
     assert "COHORT_STUDIO_ENDPOINT_KEY" in turn.notice
-
-
-def test_the_form_names_every_column_of_the_source_once() -> None:
-    names = [column.name for column in MIMIC.features]
-    assert form.json_schema(MIMIC)["$defs"]["Demand"]["properties"]["column"]["enum"] == names
-    told = form.messages("x", schema=MIMIC, previous=None)[0]["content"]
-    assert all(f"\n{name} (" in told for name in names)
