@@ -70,6 +70,13 @@ def _run(given: argparse.Namespace) -> dict[str, Any]:
             from engine.services.budgets import ledger_accounts
 
             return ledger_accounts(source=given.source, set_limit=given.set_limit)
+        case "fine-tune":
+            from engine.services.fine_tuning import fine_tune
+
+            return fine_tune(
+                out=given.out, model=given.model, pairs=given.pairs, epochs=given.epochs, seed=given.seed,
+                resume=given.resume, progress=progress,
+            )  # fmt: skip
         case _:
             return commands.export(cohort=given.cohort, format=given.format, out=given.out)
 
@@ -172,7 +179,15 @@ def _parser() -> argparse.ArgumentParser:
     ledger.add_argument("--source", metavar="NAME", help="only this source; its object alone with --json")
     ledger.add_argument("--set-limit", type=float, metavar="E", help="give the source a limit of its own")
 
-    for one in (prepare, train, generate, evaluate, export, ledger):
+    tune = command("fine-tune", "teach a language model how requests become cohorts")
+    tune.add_argument("--out", type=Path, required=True, metavar="ADAPTER_DIR")
+    tune.add_argument("--model", metavar="NAME|DIR", help="a model that is on this machine")
+    tune.add_argument("--pairs", type=int, metavar="N", help="how many requests are composed")
+    tune.add_argument("--epochs", type=float, metavar="E")
+    tune.add_argument("--seed", type=int)
+    tune.add_argument("--resume", action="store_true", help="continue an interrupted training")
+
+    for one in (prepare, train, generate, evaluate, export, ledger, tune):
         one.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 

@@ -14,6 +14,7 @@ from engine.core.errors import UserError
 from engine.core.progress import Part, Progress
 from engine.core.settings import settings
 from engine.core.workspace import Workspace, read_json, write_json
+from engine.jobs.fine_tuning import fine_tune
 from engine.jobs.memory import peak_megabytes, reset_peak
 from engine.jobs.records import JobRecord
 from engine.storage.database import Database
@@ -176,7 +177,9 @@ def compare(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
     write_json(folder / "comparison.json", result)
 
 
-STEPS: dict[str, Callable[..., None]] = {"prepare": prepare, "train": train, "generate": generate, "compare": compare}
+STEPS: dict[str, Callable[..., None]] = {
+    "prepare": prepare, "train": train, "generate": generate, "compare": compare, "fine_tune": fine_tune,
+}  # fmt: skip
 """The kinds of jobs."""
 
 

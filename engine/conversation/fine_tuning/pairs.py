@@ -17,6 +17,7 @@ from engine.conversation.fine_tuning.noise import noisy
 from engine.conversation.fine_tuning.sentences import request, tidy
 from engine.conversation.fine_tuning.words import Words, templates, words_for
 from engine.conversation.rules.editing import edit, starts_afresh
+from engine.conversation.rules.facts import Fact
 from engine.schema.table import TableSchema
 
 _REFUSALS: tuple[Intent, ...] = ("question", "refuse", "out_of_scope", "unclear")
@@ -32,6 +33,8 @@ class Pair:
         intent: what kind of request it is.
         spec: what it asks for; None where it asks for no cohort.
         kind: the kind of its first phrase, for counting.
+        facts: what its text states, in the order of the text; the spec is ``previous`` edited by them.
+        instead: whether the text says that the new replaces the old.
     """
 
     text: str
@@ -39,6 +42,8 @@ class Pair:
     intent: Intent
     spec: CohortSpec | None
     kind: str
+    facts: tuple[Fact, ...] = ()
+    instead: bool = False
 
 
 def pairs(schema: TableSchema, *, number: int, seed: int, leave_out: Collection[str] = ()) -> Iterator[Pair]:
@@ -70,7 +75,7 @@ def _pair(words: Words, random: Random) -> Pair | None:
     if spec is None:
         return None
     if roll < 0.75:
-        return Pair(noisy(text, random), None, "generate", spec, kind)
+        return Pair(noisy(text, random), None, "generate", spec, kind, facts)
     changed = follow_up(words, spec, random)
     if changed is None:
         return None
@@ -79,7 +84,7 @@ def _pair(words: Words, random: Random) -> Pair | None:
     after = edit(facts, previous=None if afresh else spec, lexicon=words.lexicon, instead=instead).spec
     if after is None or (after == spec and not afresh):
         return None
-    return Pair(noisy(tidy(text), random), spec, "generate" if afresh else "refine", after, kind)
+    return Pair(noisy(tidy(text), random), spec, "generate" if afresh else "refine", after, kind, facts, instead)
 
 
 def _other(words: Words, random: Random) -> Pair:

@@ -21,6 +21,7 @@ DEMANDS: Weighted = tuple(
 )
 _HOW_MANY = (1, 1, 1, 2, 2, 2, 3, 3, 4)
 _ATTEMPTS = 30
+_ORDER = {"adjective": 0, "noun": 1, "with": 2, "who": 2, "after": 2, "tail": 3}
 
 
 def request(words: Words, random: Random) -> tuple[str, tuple[Fact, ...], str]:
@@ -51,7 +52,7 @@ def patients(random: Random) -> int:
 
 
 def compatible(words: Words, random: Random, number: int, makers: Weighted) -> list[Phrase]:
-    """Up to ``number`` phrases on different columns, at most one noun and one of each kind of tail; exclusions last."""
+    """Up to ``number`` phrases on different columns, at most one noun and one of each kind of tail."""
     chosen: list[Phrase] = []
     weights = [weight for _, weight in makers]
     for _ in range(_ATTEMPTS):
@@ -60,7 +61,8 @@ def compatible(words: Words, random: Random, number: int, makers: Weighted) -> l
         phrase = random.choices(makers, weights)[0][0](words, random)
         if phrase is not None and not any(_clash(phrase, other) for other in chosen):
             chosen.append(phrase)
-    return sorted(chosen, key=_excludes)  # what follows "excluding sepsis" might be read as excluded too
+    # In the order of the sentence. What follows "excluding sepsis" might be read as excluded too, so that comes last.
+    return sorted(chosen, key=lambda phrase: (_ORDER[phrase.place], _excludes(phrase)))
 
 
 def tidy(text: str) -> str:
@@ -113,7 +115,7 @@ def _list(chosen: list[Phrase], excluded: list[Phrase], random: Random, *, count
     layouts = form["lists" if counted else "lists_without_count"]
     layout = random.choice([one for one in layouts if ("{out}" in one) == bool(excluded)])
     separator = random.choice(form["separators"])
-    listed = separator.join(phrase.text for phrase in sorted(chosen, key=lambda phrase: phrase.place == "tail"))
+    listed = separator.join(phrase.text for phrase in chosen)
     return layout.replace("{list}", listed).replace("{out}", ", ".join(phrase.text for phrase in excluded))
 
 
