@@ -51,7 +51,10 @@ def is_only_a_noun(reading: Reading, at: int) -> bool:
 def names_its_category(reading: Reading, at: int) -> bool:
     """Whether a column stands beside one of its categories: "gender female", "white ethnicity"."""
     names = reading.items[at].get("column")
-    beside = (reading.at(reading.skip(at + 1, "filler", symbols=":=")), reading.at(at - 1) if at else None)
+    i = reading.skip(at + 1, "filler", symbols=":=")
+    while (figure := reading.at(i)) is not None and figure.is_("number", "unit") and i < at + 6:
+        i += 1  # "insurance mix: 50 % Medicare"
+    beside = (reading.at(i), reading.at(at - 1) if at else None)
     return any(category.column in names for item in beside if item for category in (item.get("category") or ()))
 
 

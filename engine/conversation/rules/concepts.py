@@ -56,6 +56,11 @@ def drugs_of(concept: str | None) -> tuple[str, ...]:
     return catalogue().concept(concept).mimic3.drugs if concept is not None and concept in catalogue() else ()
 
 
+def units_of(concept: str | None) -> tuple[str, ...]:
+    """The units that the catalogue converts to a concept's own."""
+    return tuple(catalogue().concept(concept).units) if concept is not None and concept in catalogue() else ()
+
+
 def convert(value: float, *, unit: str | None, column: Column, concept: str | None) -> float | None:
     """``value`` in ``unit`` as a value in the column's unit; None where the two units do not go together."""
     if unit is None or column.unit is None or unit_key(unit) == unit_key(column.unit):

@@ -8,7 +8,7 @@ from functools import lru_cache
 from engine.cohort.spec import Criterion
 from engine.cohort.vocabulary import category_words, chapters, column_words, diseases, grammar, phrases
 from engine.conversation.rules.bands import bands_of
-from engine.conversation.rules.concepts import concept_of, drugs_of, synonyms_of
+from engine.conversation.rules.concepts import concept_of, drugs_of, synonyms_of, units_of
 from engine.conversation.rules.tokens import key_of
 from engine.schema.table import Column, Kind, TableSchema
 
@@ -104,6 +104,7 @@ def lexicon_for(schema: TableSchema) -> Lexicon:
     for piece, meaning in pieces:
         if key_of(piece) not in lexicon.phrases:
             lexicon.add(piece, "category", meaning)
+    _add_units(lexicon)
     for part, values in grammar().items():
         for value, words in values.items():
             for word in words:
@@ -168,6 +169,14 @@ def _add_categories(lexicon: Lexicon) -> list[tuple[str, tuple[Category, ...]]]:
             cut = re.split(r"[/()]", spaced)
             pieces += [(piece, meaning) for piece in cut if len(piece) > 3 and len(cut) > 1]
     return pieces
+
+
+def _add_units(lexicon: Lexicon) -> None:
+    """The units of the columns, and those that the catalogue converts to them."""
+    for column in lexicon.schema.features:
+        for unit in (column.unit, *units_of(concept_of(column))):
+            if unit and key_of(unit) not in lexicon.phrases:
+                lexicon.add(unit, "unit", unit)
 
 
 def _add_phrases(lexicon: Lexicon) -> None:

@@ -65,6 +65,8 @@ def _rate(reading: Reading, at: int) -> list[Fact] | None:
         return None
     if (closing := reading.at(last)) is not None and closing.get("symbol") == ")":
         last += 1
+    elif _target(reading, reading.skip(last, "filler", "but", most=2)) is not None:
+        return None  # "with COPD, of whom 60 % smoke": the share is of what follows
     return [Proportion(at, last, reading.request.notes(at, last), column, category, share)]
 
 
@@ -189,9 +191,9 @@ def _target(reading: Reading, at: int, *, negated: bool = False) -> tuple[str, b
     written = reading.request.span(at, at + 1).upper()
     categories = item.get("category") or (reading.lexicon.letters.get(written) if _is_split(reading, at) else None)
     if categories:
+        only = next(iter(categories))
         if len(categories) > 1:
             return None
-        (only,) = categories
         column = reading.column(only.column)
         if not negated:
             return only.column, only.value, at + 1

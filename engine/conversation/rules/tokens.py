@@ -11,7 +11,7 @@ GLUE = frozenset("-–—'/^,()[].&;:\"’")
 
 _TOKEN = re.compile(
     r"""
-      (?P<short>w/out\b|w/o\b|(?:y/o|h/o|s/p|c/o|p/w|a/w|c/w|f/u)\b|w/(?=\s|\w|$)   # w/o, y/o, h/o
+      (?P<short>w/out\b|w/o\b|(?:y/o|d/c|h/o|s/p|c/o|p/w|a/w|c/w|f/u)\b|w/(?=\s|\w|$)   # w/o, y/o, h/o
         |[A-Za-z](?:\.[A-Za-z])+\.?(?!\w))   # U.S.
     | (?P<code>[A-Za-z]\d{2}[0-9A-Za-z]{0,2}(?:\.[0-9A-Za-z]{1,4})?(?!\w))   # E11.9, V45.81, N18
     | (?P<number>\d{1,3}(?:[,'’\u202f\u00a0]\d{3})+(?:\.\d+)?(?!\d)
