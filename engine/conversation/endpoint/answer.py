@@ -14,8 +14,9 @@ from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import Turn
 from engine.conversation.language_model.constraint import draft_schema
 from engine.conversation.language_model.draft import read_draft
+from engine.conversation.language_model.prompt import has_public_categories
 from engine.core.errors import UserError
-from engine.schema.table import Kind, TableSchema
+from engine.schema.table import TableSchema
 
 _VALUES = {"any_of", "none_of", "category"}
 Json = dict[str, Any]
@@ -67,7 +68,7 @@ def read_answer(content: str, *, answers: Json, schema: TableSchema) -> Turn:
 def _hide_cells(demand: Json, schema: TableSchema, typed: str) -> bool:
     """Take categories that must not be sent out of a demand's properties; whether it still demands something."""
     columns = [schema[name] for name in demand["column"]["enum"]]
-    if all(column.kind is not Kind.CATEGORICAL or column.categories_are_public for column in columns):
+    if all(has_public_categories(column) for column in columns):
         return True
     for name in _VALUES & demand.keys():
         listed = demand[name].get("items", demand[name])

@@ -8,11 +8,11 @@ from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import BackendName, Turn
 from engine.conversation.endpoint.answer import answer_schema, read_answer
 from engine.conversation.endpoint.client import EndpointClient
-from engine.conversation.language_model.prompt import messages
+from engine.conversation.language_model.prompt import has_public_categories, messages
 from engine.conversation.rules import safety
 from engine.conversation.rules.wording import describe
 from engine.core.errors import CohortStudioError, UserError
-from engine.schema.table import Kind, TableSchema
+from engine.schema.table import TableSchema
 
 _ANSWER_TOKENS = 1500
 _EXPLANATION_TOKENS = 120
@@ -76,7 +76,7 @@ class Endpoint:
 
 def _without_cells(spec: CohortSpec, schema: TableSchema) -> CohortSpec:
     """``spec`` without demands on columns whose categories were read from a table."""
-    own = {one.name for one in schema.columns if one.kind is Kind.CATEGORICAL and not one.categories_are_public}
+    own = {one.name for one in schema.columns if not has_public_categories(one)}
     kept = {
         "criteria": tuple(one for one in spec.criteria if one.column not in own),
         "shares": tuple(one for one in spec.shares if one.column not in own),

@@ -92,7 +92,7 @@ def _hidden(spec: CohortSpec, schema: TableSchema) -> CohortSpec:
 
 
 def _without_cells(part: Criterion, column: Column) -> Criterion:
-    if _is_public(column):
+    if has_public_categories(column):
         return part
     values = {
         name: tuple(placeholder(value, column) for value in given)
@@ -103,10 +103,14 @@ def _without_cells(part: Criterion, column: Column) -> Criterion:
 
 
 def _share_without_cells(part: Share, column: Column) -> Share:
-    return part if _is_public(column) else part.model_copy(update={"category": placeholder(part.category, column)})
+    return (
+        part
+        if has_public_categories(column)
+        else part.model_copy(update={"category": placeholder(part.category, column)})
+    )
 
 
-def _is_public(column: Column) -> bool:
+def has_public_categories(column: Column) -> bool:
     """Whether the column's categories are the catalogue's own."""
     concept = concept_of(column)
     own = catalogue().concept(concept).categories if concept is not None else None
