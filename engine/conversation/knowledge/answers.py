@@ -32,8 +32,8 @@ _WISH = re.compile(
     re.IGNORECASE,
 )
 _PRODUCT = re.compile(
-    r"\b(?:mimic\S*|demo|data ?sets?|data ?base|tables?|source|model|trained|columns?|variables|rows|values|formats|"
-    r"guidelines|i generate)\b",
+    r"\b(?:mimic\S*|demo|data ?sets?|data ?base|tables?|source|model|train(?:ed|ing)|columns?|variables|rows|values|"
+    r"formats|guidelines|i generate)\b",
     re.IGNORECASE,
 )
 
@@ -99,6 +99,7 @@ def library(schema: TableSchema, context: KnowledgeContext | None = None) -> lis
         *tables.comorbidities().values(),
         *tables.clinical_words().values(),
         tables.all_columns(schema),
+        *(tables.columns_of_kind(schema, kind) for kind in tables.GROUPS),
         *(tables.ColumnEntry(column).passage for column in schema.features),
     ]
 

@@ -4,18 +4,17 @@ Every column comes with its reason and where that stands. Without the source's a
 only; with fewer columns than were asked for, it is shorter.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.cohort.spec import Criterion
 from engine.conversation.contract import RankedColumn, Source
 from engine.conversation.knowledge.guidelines import Guideline
 from engine.conversation.knowledge.records import Associations
+from engine.conversation.knowledge.tables import GROUPS, is_of_groups
 from engine.conversation.rules.concepts import concept_of
 from engine.conversation.rules.lexicon import Lexicon
-from engine.schema.catalogue import catalogue
 from engine.schema.icd9 import comorbidity_names, comorbidity_prefixes
-from engine.schema.table import Column
 
 FROM_HERE_ON = 10
 """Lists of this length and more keep age, sex and the column that defines the cohort."""
@@ -23,15 +22,6 @@ LEAST_STRENGTH = 0.05
 """Weaker associations are no reason."""
 _DESCRIBES = Source(title="Requests", section="Important columns")
 _ASSOCIATED = Source(title="Requests", section="Associations in a list")
-_LABORATORY = frozenset({"Blood count", "Chemistry", "Blood gas"})
-GROUPS: dict[str, frozenset[str]] = {
-    "labs": _LABORATORY,
-    "vitals": frozenset({"Vital signs"}),
-    "drugs": frozenset({"Drugs"}),
-    "comorbidities": frozenset({"Comorbidities"}),
-    "measurements": _LABORATORY | {"Body", "Vital signs"},
-}
-"""Words of requests → groups of the catalogue that the list is then made of."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +37,7 @@ class Wish:
     criteria: tuple[Criterion, ...] = ()
     """Those of the cohort: their columns belong to the list."""
     kinds: tuple[str, ...] = ()
-    """Keys of ``GROUPS``; empty for columns of every kind."""
+    """Keys of :data:`.tables.GROUPS`; empty for columns of every kind."""
 
 
 def rank(wish: Wish, lexicon: Lexicon, associations: Associations | None = None) -> tuple[RankedColumn, ...]:
@@ -60,7 +50,7 @@ def rank(wish: Wish, lexicon: Lexicon, associations: Associations | None = None)
     """
     groups = frozenset().union(*(GROUPS[kind] for kind in wish.kinds)) if wish.kinds else None
     cohort = _cohort(wish, lexicon) if groups is None and wish.count >= FROM_HERE_ON else []
-    advised = [one for one in _advised(wish, lexicon) if _is_of(lexicon.schema[one.column], groups)]
+    advised = [one for one in _advised(wish, lexicon) if is_of_groups(lexicon.schema[one.column], groups)]
     named = {one.column for one in advised}
     cohort = [one for one in cohort if one.column not in named]
     room = wish.count - len(cohort)
@@ -69,7 +59,7 @@ def rank(wish: Wish, lexicon: Lexicon, associations: Associations | None = None)
     if len(taken) < room:
         strengths = associations(wish.diagnosis) if associations and wish.diagnosis else {}
         associated = _associated(wish, lexicon, strengths)
-        fitting = [one for one in associated if _is_of(lexicon.schema[one.column], groups)]
+        fitting = [one for one in associated if is_of_groups(lexicon.schema[one.column], groups)]
         taken += [one for one in fitting if one.column not in taken_names][: room - len(taken)]
     return (*taken, *cohort)
 
@@ -137,11 +127,3 @@ def _cohort(wish: Wish, lexicon: Lexicon) -> list[RankedColumn]:
         for name, reason in reasons.items()
         if name in lexicon.schema
     ]
-
-
-def _is_of(column: Column, groups: Collection[str] | None) -> bool:
-    if groups is None:
-        return True
-    concept = concept_of(column)
-    group = column.group or (catalogue().concept(concept).group if concept in catalogue() and concept else None)
-    return group in groups

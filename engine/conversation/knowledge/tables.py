@@ -1,5 +1,6 @@
 """Passages made of the product's tables: the data dictionary, comorbidities, clinical words and plausibility rules."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,6 +10,7 @@ from engine.cohort.plausibility.rules import rule_book
 from engine.cohort.spec import Criterion
 from engine.cohort.vocabulary import phrases
 from engine.conversation.knowledge.passages import Passage
+from engine.conversation.rules.concepts import concept_of
 from engine.core.workspace import ASSETS
 from engine.schema.catalogue import catalogue
 from engine.schema.table import Column, Kind, TableSchema
@@ -19,6 +21,15 @@ WORDS = "Clinical words"
 RULES = "Plausibility rules"
 ALL_COLUMNS = "all columns"
 _MOST_CATEGORIES = 40
+_LABORATORY = frozenset({"Blood count", "Chemistry", "Blood gas"})
+GROUPS: dict[str, frozenset[str]] = {
+    "labs": _LABORATORY,
+    "vitals": frozenset({"Vital signs"}),
+    "drugs": frozenset({"Drugs"}),
+    "comorbidities": frozenset({"Comorbidities"}),
+    "measurements": _LABORATORY | {"Body", "Vital signs"},
+}
+"""Kinds of columns, as requests name them → groups of the catalogue."""
 _ORIGINS = {
     "quan_2005": "Enhanced ICD-9-CM coding of the Elixhauser conditions, Quan H et al., Med Care 2005;43:1130-9.",
     "own": "Categories of ICD-9-CM chosen for this product.",
@@ -77,6 +88,20 @@ def all_columns(schema: TableSchema) -> Passage:
     """The list of the source's columns."""
     names = ", ".join(ColumnEntry(column).name for column in schema.features)
     return Passage(DICTIONARY, ALL_COLUMNS, f"The source has {len(schema.features)} columns: {names}.")
+
+
+def columns_of_kind(schema: TableSchema, kind: str) -> Passage:
+    """The list of the source's columns of one kind, a key of ``GROUPS``."""
+    names = [ColumnEntry(column).name for column in schema.features if is_of_groups(column, GROUPS[kind])]
+    return Passage(DICTIONARY, kind, f"The source has these {kind}: {', '.join(names) or 'none'}.")
+
+
+def is_of_groups(column: Column, groups: Collection[str] | None) -> bool:
+    """Whether a column belongs to one of these groups of the catalogue (None: to any)."""
+    if groups is None:
+        return True
+    concept = concept_of(column)
+    return (column.group or (catalogue().concept(concept).group if concept is not None else None)) in groups
 
 
 @lru_cache(maxsize=1)

@@ -16,8 +16,12 @@ _HAVE = re.compile(r"\b(?:have|has|available|there|are the|list|offer|source|exi
 _OF_COLUMNS = re.compile(r"\b(?:important|rank\w*|chosen|choose|absent|missing|computed|defined|left out)\b")
 _UNIT = re.compile(r"\bunits?\b|\bmeasured in\b")
 _RANGE = re.compile(r"\b(?:normal|reference|plausible|possible) (?:range|values?|limits?)\b")
-_VALUES = re.compile(r"\b(?:values|categories|levels|options|are there)\b")
-_MEANING = re.compile(r"\bwhat does\b.*\bmean|\bmeaning of\b|\bmeant by\b|\bdata dictionary\b|\bdescription\b")
+_VALUES = re.compile(r"\b(?:values|categories|levels|options|are there|(?:pick|choose|select) from)\b")
+_MEANING = re.compile(
+    r"\bwhat does\b.*\b(?:mean|stand for)|\bmeaning of\b|\bmeant by\b|\bdata dictionary\b|\bdescription\b"
+)
+_RECORDED = re.compile(r"\bone of the columns\b|^\W*do you (?:have|record)\b|^\W*is there a column\b")
+_OFFERED = re.compile(r"\b(?:available|there|covered|offer|have|(?:pick|choose|select) from)\b")
 _LOINC = re.compile(r"\bloinc\b")
 _GUIDELINE = re.compile(r"\bguidelines?\b|\bconsensus\b|\bstandards? of care\b")
 _DEFINED = re.compile(
@@ -40,6 +44,8 @@ def by_topic(request: Request, lexicon: Lexicon) -> Quote | None:
     column = _column(request, lexicon)
     if column is None and _COLUMNS.search(text) and _HAVE.search(text) and not _OF_COLUMNS.search(text):
         return _whole(tables.all_columns(lexicon.schema))
+    if (kind := _kind(request)) is not None and _OFFERED.search(text):
+        return _whole(tables.columns_of_kind(lexicon.schema, kind))
     word = _clinical_word(request) if _WORD.search(text) else None
     if word is not None:
         return _whole(word)
@@ -47,7 +53,8 @@ def by_topic(request: Request, lexicon: Lexicon) -> Quote | None:
     if disease is not None and _DEFINED.search(text):
         return _whole(tables.comorbidities()[disease])
     column = column or _column(request, lexicon, fillers=True)
-    return _dictionary(text, column) if column is not None else None
+    strange = any(item.is_("unknown", "patients", "number") for item in request.items)
+    return _dictionary(text, column, strange=strange) if column is not None else None
 
 
 def guideline_is_missing(request: Request) -> bool:
@@ -55,7 +62,7 @@ def guideline_is_missing(request: Request) -> bool:
     return _GUIDELINE.search(request.text.lower()) is not None
 
 
-def _dictionary(text: str, column: Column) -> Quote | None:
+def _dictionary(text: str, column: Column, *, strange: bool) -> Quote | None:
     entry = ColumnEntry(column)
     if _UNIT.search(text):
         return entry.unit, entry.passage
@@ -63,6 +70,8 @@ def _dictionary(text: str, column: Column) -> Quote | None:
         return entry.ranges, entry.passage
     if _LOINC.search(text) and entry.code:
         return entry.code, entry.passage
+    if _RECORDED.search(text) and not strange:
+        return entry.meaning, entry.passage
     if _MEANING.search(text) or (_VALUES.search(text) and column.kind is Kind.CATEGORICAL):
         return entry.meaning, entry.passage
     return None
@@ -100,6 +109,16 @@ def _named(request: Request) -> guidelines.Guideline | None:
 
 def _names_a_disease(request: Request) -> bool:
     return any(item.is_("condition", "unavailable", "title") for item in request.items)
+
+
+def _kind(request: Request) -> str | None:
+    """The kind of columns that the text asks for as a whole ("which drugs are covered?")."""
+    strange = (item for item in request.items if item.is_("unknown"))
+    if any(_OFFERED.search(str(item.get("unknown"))) is None for item in strange):
+        return None
+    if any(item.is_("condition", "category", "number", "unavailable") for item in request.items):
+        return None
+    return next((item.get("observation_kind") for item in request.items if item.is_("observation_kind")), None)
 
 
 def _clinical_word(request: Request) -> Passage | None:

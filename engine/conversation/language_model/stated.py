@@ -72,7 +72,7 @@ def stated(text: str, schema: TableSchema, previous: CohortSpec | None = None) -
     amounts = list(_amounts(items))
     whole = {int(value) for value, _ in amounts if value == int(value) and 1 <= value <= MAX_PATIENTS}
     columns = _columns(items, facts, before, lexicon)
-    ranked = any(item.is_("observations") for item in items)
+    ranked = any(item.is_("observations", "observation_kind") for item in items)
     asks_for_columns = any(item.is_("columns", "only", "include", "also", "all_columns") for item in items)
     return Stated(
         patients=tuple(sorted(whole | _counts(facts, previous))),
@@ -173,14 +173,19 @@ def _limits(
         if column is not None:
             named.append(phrase.criterion.model_copy(update={"column": column.name}))
     for criterion in (*named, *before.criteria):
-        yield from ((criterion.column, end) for end in _criterion_ends(criterion) if isinstance(end, float))
+        yield from ((criterion.column, end) for end in limits_of(criterion))
 
 
 def _ends(spec: CohortSpec) -> list[float | str]:
-    return [end for criterion in spec.criteria for end in _criterion_ends(criterion)]
+    return [end for criterion in spec.criteria for end in _ends_of(criterion)]
 
 
-def _criterion_ends(criterion: Criterion) -> list[float | str]:
+def limits_of(criterion: Criterion) -> list[float]:
+    """Every number that limits the criterion's column."""
+    return [end for end in _ends_of(criterion) if isinstance(end, float)]
+
+
+def _ends_of(criterion: Criterion) -> list[float | str]:
     pairs = ((criterion.minimum, criterion.maximum), *(criterion.ranges or ()))
     ends = [end for pair in pairs for end in pair if end is not None]
     values = [value for given in (criterion.any_of, criterion.none_of) for value in given or ()]

@@ -11,7 +11,7 @@ from pages.components.conversation.prose import prose
 
 NOT_KEPT = "(not kept: it named a person)"
 _SIGNS = {"added": "+", "changed": "→", "removed": "−"}
-_BASIS = {"guideline": "guideline", "association": "association in the data"}
+_BASIS = {"guideline": "guideline", "association": "association in the data", "cohort": "who the patients are"}
 _READERS = {
     "rules": "Read by the rules",
     "llama": "Read by the language model on this machine",
