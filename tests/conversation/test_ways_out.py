@@ -63,10 +63,12 @@ def test_two_troubles_are_solved_in_one_click() -> None:
 
 def test_every_way_out_is_free_of_trouble() -> None:
     draw = random.Random(11)
-    words = ["pregnant", "men", "women", "newborn admissions", "over 60", "under 5", "BMI over 200", "-3 patients", "and",
-             "120 % mortality", "60 % men", "70 % women", "diabetes", "no diabetes", "or", "COPD", "prostate cancer",
-             "ovarian cancer", "hemoglobin above 90", "Hb > 10 mg/dL", "excluding", "with", ",", "died", "survived",
-             "blorptitis", "age between 60 and 40", "0 patients", "half women", "only", "femoral artery thrombosis"]  # fmt: skip
+    words = [
+        *("pregnant", "men", "women", "newborn admissions", "over 60", "under 5", "BMI over 200", "-3 patients", "and"),
+        *("120 % mortality", "60 % men", "70 % women", "diabetes", "no diabetes", "or", "COPD", "prostate cancer"),
+        *("ovarian cancer", "hemoglobin above 90", "Hb > 10 mg/dL", "excluding", "with", ",", "died", "survived"),
+        *("blorptitis", "age between 60 and 40", "0 patients", "half women", "only", "femoral artery thrombosis"),
+    ]
     tried = 0
     for schema in (MIMIC, UPLOAD):
         for _ in range(300):

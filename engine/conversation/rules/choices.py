@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from engine.cohort.spec import Criterion
-from engine.conversation.rules.facts import Choice, Demand, Fact, Limit, Problem, column_of
+from engine.conversation.rules.facts import Aside, Choice, Demand, Fact, Limit, Problem, column_of
 from engine.conversation.rules.items import Item, Request
 from engine.conversation.rules.lexicon import Lexicon
 from engine.conversation.rules.near_titles import nearest_titles
@@ -14,8 +14,11 @@ from engine.conversation.rules.remedies import Trouble, Way
 def settle_alternatives(reading: Reading) -> list[Fact]:
     """The facts, with "A or B" on different columns exchanged for a choice: a cohort demands all of its criteria."""
     kept: list[Fact] = []
-    for fact in reading.facts:
+    for fact in _with_groups(reading):
         before = kept[-1] if kept else None
+        if before is not None and _is_both_ways(reading, before, fact):
+            kept[-1] = Aside(before.first, fact.last, meaning="no demand: either is meant")
+            continue
         if fact.first in reading.combined and before is not None:
             parts: list[Fact] = [
                 replace(part, negated=True) for part in _parts(before, fact) if isinstance(part, Demand)
@@ -33,6 +36,46 @@ def settle_alternatives(reading: Reading) -> list[Fact]:
         else:
             kept.append(fact)
     return kept
+
+
+def _is_both_ways(reading: Reading, before: Fact, fact: Fact) -> bool:
+    """Whether "smokers and non-smokers" names both sides of one yes/no column."""
+    if not (isinstance(before, Demand) and isinstance(fact, Demand)) or before.negated == fact.negated:
+        return False
+    between = reading.items[before.last : fact.first]
+    joined = any(item.is_("and", "or") for item in between) and all(
+        item.is_("and", "or", "not", "symbol") for item in between
+    )
+    return joined and before.criterion == fact.criterion
+
+
+def _with_groups(reading: Reading) -> list[Fact]:
+    """The facts, with "men over 40 and women over 50" exchanged for a choice: ranges are of the whole cohort."""
+    facts, i = list(reading.facts), 0
+    while i + 4 <= len(facts):
+        parts = facts[i : i + 4]
+        if _are_groups(parts):
+            first, last = parts[0].first, parts[-1].last
+            message = f"“{reading.request.span(first, last)}” gives each group a range of its own; choose one group."
+            choices = (_group(reading, parts[:2]), _group(reading, parts[2:]))
+            facts[i : i + 4] = [Problem(first, last, code="invalid", message=message, choices=choices)]
+        i += 1
+    return facts
+
+
+def _are_groups(parts: list[Fact]) -> bool:
+    first, one, second, other = parts
+    if not (
+        isinstance(first, Demand) and isinstance(second, Demand) and isinstance(one, Limit) and isinstance(other, Limit)
+    ):
+        return False
+    same = column_of(first) == column_of(second) and one.column == other.column
+    return same and not first.negated and not second.negated and first.criterion != second.criterion
+
+
+def _group(reading: Reading, parts: list[Fact]) -> Choice:
+    words = reading.request.span(parts[0].first, parts[-1].last)
+    return Choice(f"Only {words}", tuple(replace(part, joined_by_or=False) for part in parts))  # type: ignore[call-arg]
 
 
 def _is_alternative(before: Fact, fact: Fact) -> bool:

@@ -42,8 +42,8 @@ def count(reading: Reading, at: int) -> Fact | None:
         numbered = reading.at(i)
         if numbered is None or not numbered.is_("number") or (i == at + 1 and item.is_("patients")):
             return None
-        if _is_measure(reading, i):
-            return None
+        if _is_measure(reading, i) or any(part.is_("column") for part in reading.items[at + 1 : i]):
+            return None  # "patients aged 45"
         end = i + 1
         if (noun := reading.at(end)) is not None and noun.is_("patients"):
             end += 1

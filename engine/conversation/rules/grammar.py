@@ -15,12 +15,12 @@ from engine.conversation.rules.counts import any_of_it, count, population, remov
 from engine.conversation.rules.diagnoses import codes
 from engine.conversation.rules.facts import Demand, Fact
 from engine.conversation.rules.figures import figure
-from engine.conversation.rules.illnesses import condition, flag_value, title, unavailable
+from engine.conversation.rules.illnesses import condition, either_way, flag_value, title, unavailable
 from engine.conversation.rules.limits import column_then_range, range_then_column
 from engine.conversation.rules.ranked_lists import ranked_list
 from engine.conversation.rules.reading import Reading
 from engine.conversation.rules.references import reference_then_column
-from engine.conversation.rules.sandwiches import sandwiched
+from engine.conversation.rules.sandwiches import aged_person, blood_pressure, sandwiched
 from engine.conversation.rules.shares import shares
 from engine.conversation.rules.tokens import key_of
 
@@ -153,7 +153,7 @@ def _has_number(reading: Reading, at: int) -> bool:
 
 
 _MATCHERS: tuple[Matcher, ...] = (
-    restart, figure, removal, any_of_it, population, ranked_list, column_list, column_run, shares, codes,
-    reference_then_column, column_then_range, column_then_category, flag_value, sandwiched, count, range_then_column,
-    category, condition, title, unavailable,
+    restart, blood_pressure, either_way, figure, removal, any_of_it, population, ranked_list, column_list, column_run,
+    shares, codes, reference_then_column, column_then_range, column_then_category, flag_value, sandwiched, aged_person,
+    count, range_then_column, category, condition, title, unavailable,
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from engine.cohort.conditions import Interval
 from engine.cohort.spec import Criterion
 from engine.conversation.rules.categories import after_or
-from engine.conversation.rules.facts import Demand, Fact, Limit, Problem
+from engine.conversation.rules.facts import Aside, Demand, Fact, Limit, Problem
 from engine.conversation.rules.items import Item
 from engine.conversation.rules.lexicon import Unavailable, positive
 from engine.conversation.rules.ranges import complement
@@ -13,6 +13,17 @@ from engine.schema.table import Kind
 
 _TRUTH = {"yes": True, "true": True, "1": True, "positive": True, "present": True,
           "no": False, "false": False, "0": False, "negative": False, "absent": False}  # fmt: skip
+
+
+def either_way(reading: Reading, at: int) -> Fact | None:
+    """Reads "with or without diabetes": no demand."""
+    if not reading.items[at].is_("either_way"):
+        return None
+    i = reading.skip(at + 1, "filler", most=2)
+    following = reading.at(i)
+    if following is None or not following.is_("condition", "column"):
+        return None
+    return Aside(at, i + 1, meaning="no demand: either is meant")
 
 
 def flag_value(reading: Reading, at: int) -> Fact | None:

@@ -122,6 +122,8 @@ def _item(tokens: list[Token], keys: list[str], notes: dict[int, str], at: int, 
         end = number.end
     if not number and len(token.text) == 1 and token.text in lexicon.letters and not _after_number(tokens, at):
         parts = {"category": lexicon.letters[token.text]}
+    if token.text in lexicon.letters and _is_aged(tokens, at):
+        parts = {"category": lexicon.letters[token.text], "aged": ""}
     if not parts and token.kind == "code":
         parts = {"icd": token.text}
     if number is not None and _is_bullet(tokens, at):
@@ -141,6 +143,14 @@ def _is_bullet(tokens: list[Token], at: int) -> bool:
         touches
         and len(tokens[at].text) < 3
         and (at == 0 or tokens[at - 1].key in (":", ";", ".", ",", "(", "-") or tokens[at].opens_line)
+    )
+
+
+def _is_aged(tokens: list[Token], at: int) -> bool:
+    """Whether a letter touches an age: "65F", "72M"."""
+    before = tokens[at - 1] if at else None
+    return (
+        before is not None and before.end == tokens[at].start and before.text.isdigit() and 12 < int(before.text) < 111
     )
 
 

@@ -101,7 +101,8 @@ def _digits(tokens: list[Token], at: int) -> NumberRead | None:
         # "2 k" could be anything; "2k" and "2 thousand" cannot.
         if len(scale.key) > 1 or scale.start == tokens[at].end:
             return NumberRead(value * _SCALES[scale.key], end + 1)
-    if end < len(tokens) and tokens[end].text == "M" and tokens[end].start == tokens[at].end:
+    # "2M" is two million, "65M" a man of 65.
+    if end < len(tokens) and tokens[end].text == "M" and value < 13 and tokens[end].start == tokens[at].end:
         return NumberRead(value * 1_000_000, end + 1)
     return NumberRead(value, end, code=text)
 

@@ -93,7 +93,11 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None, context:
     facts, ranked, told = settled(facts, previous=base, lexicon=lexicon, associations=associations)
     result = edit(facts, previous=base, lexicon=lexicon, instead=instead, offers=offers)
     if not any(not isinstance(fact, (Problem, Aside)) or (isinstance(fact, Problem) and fact.blocks) for fact in facts):
-        return _without_facts(request, unread(facts, unknown, request), previous, tuple(result.warnings))
+        lost = unread(facts, unknown, request)
+        if not lost and not result.warnings and (about_patients or facts):
+            read = understood(facts, request, result, lexicon)
+            return Turn(intent=intent, spec=previous or CohortSpec(), understood=read)
+        return _without_facts(request, lost, tuple(result.warnings))
     return Turn(
         intent=intent,
         spec=result.spec,
@@ -129,14 +133,12 @@ def _refusal(text: str) -> Turn | None:
     return None
 
 
-def _without_facts(
-    request: Request, lost: tuple[str, ...], previous: CohortSpec | None, warnings: tuple[Warning, ...]
-) -> Turn:
-    if not lost and not warnings and any(item.is_("patients") for item in request.items):
-        return Turn(intent="generate" if previous is None else "refine", spec=previous or CohortSpec())
+def _without_facts(request: Request, lost: tuple[str, ...], warnings: tuple[Warning, ...]) -> Turn:
     if _wants_to_know(request.text) and not warnings:
         return Turn(intent="unclear", not_understood=lost, warnings=warnings, answer=questions.nothing_recorded())
     reply = "Nothing here could be turned into a cohort. Try “500 women over 65 with heart failure, 30 % mortality”."
+    if any(warning.actions for warning in warnings):
+        reply = "This can be read in more than one way: choose one, or say it in other words."
     return Turn(intent="unclear", not_understood=lost, warnings=warnings, answer=Answer(text=reply))
 
 
