@@ -7,19 +7,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from engine.cohort.spec import CohortSpec
-from engine.conversation.backend import BackendState
+from engine.conversation.backend import Backend, BackendState
 from engine.conversation.conductor import Conductor
 from engine.conversation.contract import BackendName, Turn, Warning
 from engine.conversation.knowledge.records import KnowledgeContext
 from engine.core.errors import UserError
 from engine.core.workspace import Workspace, read_json, write_json
 from engine.schema.table import TableSchema
+
+if TYPE_CHECKING:
+    from engine.conversation.endpoint.backend import Endpoint
 
 LLAMA = "meta-llama/Llama-2-7b-chat-hf"
 ENDPOINT_KEY = "COHORT_STUDIO_ENDPOINT_KEY"
@@ -52,11 +55,28 @@ class Room:
     disk_gb: float
 
 
+class LocalModel(Backend, Protocol):
+    """A language model in a process of its own on this machine."""
+
+    def state(self) -> BackendState:
+        """How far it is; returns at once."""
+        ...
+
+    def load(self, model: str, *, adapter: str) -> None:
+        """Begin to load ``model`` (a name or a folder) with ``adapter`` (a folder, or empty); returns at once."""
+        ...
+
+    def unload(self) -> None:
+        """End its process and free its memory, also while it loads."""
+        ...
+
+
 class Assistant:
     """Answers requests with the chosen backend; the rules stand in for one that is absent, fails or is slow."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, local: LocalModel | None = None) -> None:
         self._workspace = workspace
+        self._local = local
 
     def choice(self) -> Choice:
         """What was chosen; the rules where nothing was, or where the file cannot be read (see ``problem``)."""
@@ -107,6 +127,28 @@ class Assistant:
             turn = turn.model_copy(update={"notice": f"{turn.notice} {problem}".strip()})
         return _without_population(turn)
 
+    def model_state(self) -> BackendState:
+        """How far the language model on this machine is."""
+        if self._local is None:
+            return BackendState("absent", "This installation has no process that could run a model.")
+        return self._local.state()
+
+    def load_model(self) -> None:
+        """Begin to load the model that was chosen.
+
+        Raises:
+            CohortStudioError: there is no such model, or nothing that could run it.
+        """
+        if self._local is None:
+            raise UserError("this installation has no process that could run a model", remedy="Use the rules.")
+        choice = self.choice()
+        self._local.load(choice.model, adapter=choice.adapter)
+
+    def unload_model(self) -> None:
+        """Free the memory of the model."""
+        if self._local is not None:
+            self._local.unload()
+
     def key_is_set(self) -> bool:
         """Whether the environment holds a key for the endpoint."""
         return _key() is not None
@@ -152,6 +194,8 @@ class Assistant:
                 detail = "Name its address and model on the page Assistant."
                 return Conductor("endpoint", state=BackendState("off", detail), seconds=choice.seconds)
             return Conductor("endpoint", _endpoint(choice), seconds=choice.seconds)
+        if choice.backend == "llama":
+            return Conductor("llama", self._local, self.model_state(), seconds=choice.seconds)
         return Conductor()
 
     def _read(self) -> tuple[Choice, str]:
@@ -193,7 +237,7 @@ def _address(choice: Choice) -> str:
     return base_address(choice.address) if choice.address.strip() else ""
 
 
-def _endpoint(choice: Choice) -> Any:
+def _endpoint(choice: Choice) -> "Endpoint":
     from engine.conversation.endpoint.backend import Endpoint
     from engine.conversation.endpoint.client import EndpointClient
 

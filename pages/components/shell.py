@@ -36,6 +36,7 @@ def pages() -> list:
         st.Page("pages/cohort.py", title="Cohort", icon=":material/groups:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
         st.Page("pages/export.py", title="Export", icon=":material/download:"),
+        st.Page("pages/assistant.py", title="Assistant", icon=":material/forum:"),
         st.Page("pages/about.py", title="About & privacy", icon=":material/info:"),
     ]
 

@@ -1,0 +1,92 @@
+"""The settings of a language model on this machine: what it needs, its state, loading and unloading."""
+
+import streamlit as st
+
+from engine.core.errors import CohortStudioError
+from engine.services.assistant import LLAMA
+from pages.components.assistant import use, waiting_time
+from pages.components.state import studio
+from pages.components.text import plain
+
+_STATES = {
+    "off": (":material/power_settings_new:", "Not loaded"),
+    "absent": (":material/cloud_off:", "Not on this machine"),
+    "downloading": (":material/downloading:", "Downloading"),
+    "loading": (":material/hourglass_top:", "Loading"),
+    "ready": (":material/check_circle:", "Ready"),
+    "failed": (":material/error:", "Failed"),
+}
+_LICENCE = "https://huggingface.co/meta-llama/Llama-2-7b-chat-hf"
+
+
+def settings() -> None:
+    """Draw the settings; nothing is downloaded or loaded before "Load"."""
+    st.header("Language model on this machine", anchor=False)
+    kept = studio().assistant.choice()
+    model = st.text_input(
+        "Model", kept.model, key="model-name", max_chars=500,
+        help=f"A name on Hugging Face, such as {LLAMA}, or a folder on this machine that holds a model.",
+    )  # fmt: skip
+    adapter = st.text_input(
+        "Adapter folder (optional)", kept.adapter, key="model-adapter", max_chars=500,
+        help="A LoRA adapter, such as python -m engine fine-tune writes.",
+    )  # fmt: skip
+    seconds = waiting_time(kept)
+    _needs()
+    new = kept.model_copy(
+        update={"backend": "llama", "model": model.strip(), "adapter": adapter.strip(), "seconds": seconds}
+    )
+    use(new, label="Use this model", disabled=not model.strip())
+    if kept.backend == "llama" and (kept.model, kept.adapter) != (new.model, new.adapter):
+        st.caption("The state below is that of the model that is in use.")
+    if kept.backend == "llama":
+        _state()
+    else:
+        st.caption("Once it is in use it can be loaded here.")
+
+
+def _needs() -> None:
+    free = studio().assistant.room()
+    st.markdown("**What LLaMA 2 7B chat needs**")
+    st.markdown(
+        "- **Disk:** 13.5 GB. "
+        f"Free here: {free.disk_gb:,.0f} GB.\n"
+        "- **Memory:** 13.5 GB in 16 bits; 5 to 6 GB of a GPU's memory in 4 bits. "
+        f"Free here: {free.memory_gb:,.1f} GB.\n"
+        "- **Time:** seconds per request on a GPU, minutes on a processor.\n"
+        "- **Licence:** Llama 2 Community License. The files are gated: accept the licence at "
+        f"[Hugging Face]({_LICENCE}) and put your token into the environment variable `HF_TOKEN`, where it is not "
+        f"stored or shown. {'A token is set.' if studio().assistant.token_is_set() else 'No token is set.'}"
+    )
+
+
+@st.fragment(run_every=2.0)
+def _state() -> None:
+    state = studio().assistant.model_state()
+    icon, title = _STATES[state.state]
+    with st.container(border=True, key="model-state"):
+        st.markdown(f"{icon} **{title}**{f'. {plain(state.detail)}' if state.detail else ''}")
+        figures = [
+            f"{state.memory_mb / 1024:,.1f} GB of memory" if state.memory_mb is not None else "",
+            f"loaded in {state.load_seconds:,.1f} seconds" if state.load_seconds is not None else "",
+        ]
+        if any(figures):
+            st.caption(" · ".join(part for part in figures if part))
+        if state.state != "ready":
+            st.caption("Until it is ready, the rules read requests and say so.")
+        busy = state.state in ("downloading", "loading")
+        with st.container(horizontal=True):
+            if state.state in ("off", "absent", "failed"):
+                st.button("Load", key="model-load", icon=":material/play_arrow:", on_click=_load)
+            else:
+                label = "Cancel" if busy else "Unload"
+                st.button(label, key="model-unload", icon=":material/eject:", on_click=studio().assistant.unload_model)
+        if (problem := st.session_state.pop("_model_problem", None)) is not None:
+            st.error(problem, icon=":material/error:")
+
+
+def _load() -> None:
+    try:
+        studio().assistant.load_model()
+    except CohortStudioError as error:
+        st.session_state["_model_problem"] = plain(str(error))
