@@ -32,10 +32,17 @@ class ConstrainedProcessor(LogitsProcessor):
         if self._matcher.is_error():
             raise InternalError(f"the grammar of the request does not compile: {self._matcher.get_error()[:200]}")
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether what was written so far is a whole text of the grammar."""
-        return self._matcher.is_accepting()
+    def text(self, written: torch.Tensor) -> str | None:
+        """The whole text that ``written`` (tokens without the prompt) is; None where it was cut short."""
+        if self._seen is None:
+            return None
+        if not self._matcher.is_stopped():
+            # No call has seen the last token.
+            self._matcher.consume_tokens(written[self._seen - self._prompt :].tolist())
+        if self._matcher.is_error() or not self._matcher.is_accepting():
+            return None
+        kept = [token for token in written.tolist() if not self._tokens.is_special_token(token)]
+        return self._tokens.decode_str(kept)
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """``scores`` of shape (1, vocabulary) with -inf where the grammar forbids the token."""
@@ -83,3 +90,10 @@ def _tokens_of(tokenizer: PreTrainedTokenizerBase) -> LLTokenizer:
 def _closers(tokens: LLTokenizer) -> torch.Tensor:
     """Which tokens begin with a closing bracket: boolean of shape (vocabulary,)."""
     return torch.tensor([tokens.decode_bytes([one])[:1] in (b"}", b"]") for one in range(tokens.vocab_size)])
+
+
+@lru_cache(maxsize=4)
+def bracket_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The tokens with a brace or bracket: without them no JSON can be written."""
+    tokens = _tokens_of(tokenizer)
+    return [one for one in range(tokens.vocab_size) if set(tokens.decode_bytes([one])) & set(b"{}[]")]

@@ -9,6 +9,7 @@ repeat.
 import json
 
 from engine.cohort.spec import CohortSpec, Criterion, Share
+from engine.conversation.contract import Turn
 from engine.conversation.language_model.draft import draft_of, placeholder
 from engine.conversation.language_model.stated import stated
 from engine.conversation.rules.concepts import concept_of
@@ -35,6 +36,8 @@ Example: 500 women over 65 without COPD, 30 % mortality
 "include_minimum":false},{"column":"copd","any_of":[false]}],"shares":[{"column":"died_in_hospital","category":true,\
 "share":0.3}]}"""
 
+_WHY = "In one or two plain sentences and without JSON: which cohort is this, and which words of the request led to it?"
+
 
 def messages(text: str, *, schema: TableSchema, previous: CohortSpec | None = None) -> list[dict[str, str]]:
     """The conversation for :func:`apply_chat_template`: a system and a user message."""
@@ -48,8 +51,15 @@ def messages(text: str, *, schema: TableSchema, previous: CohortSpec | None = No
     lines += _fitting("Others: ", others, room)
     asked = f"Request: {text}"
     if previous is not None:
-        asked = f"Cohort so far: {draft_of(_hidden(previous, schema))}\n{asked}"
+        asked = f"Cohort so far: {draft_of(hidden(previous, schema))}\n{asked}"
     return [{"role": "system", "content": "\n".join(lines)}, {"role": "user", "content": asked}]
+
+
+def explanation(asked: list[dict[str, str]], turn: Turn, schema: TableSchema) -> list[dict[str, str]]:
+    """The conversation that asks, after ``asked`` was answered with ``turn``, for a sentence on why."""
+    spec = None if turn.spec is None else hidden(turn.spec, schema)
+    answer = {"role": "assistant", "content": draft_of(spec, turn.intent)}
+    return [*asked, answer, {"role": "user", "content": _WHY}]
 
 
 def _fitting(heading: str, names: list[str], room: int) -> list[str]:
@@ -81,8 +91,8 @@ def _name(column: Column) -> str:
     return column.name if column.name in catalogue() else json.dumps(column.name[:_LONGEST_NAME], ensure_ascii=True)
 
 
-def _hidden(spec: CohortSpec, schema: TableSchema) -> CohortSpec:
-    """``spec`` with categories of uploaded columns exchanged for their numbers."""
+def hidden(spec: CohortSpec, schema: TableSchema) -> CohortSpec:
+    """``spec`` with categories of uploaded columns exchanged for their numbers: what may enter a prompt."""
     return spec.model_copy(
         update={
             "criteria": tuple(_without_cells(part, schema[part.column]) for part in spec.criteria),
