@@ -194,6 +194,15 @@ def test_a_full_conversation_is_accessible_and_fits(filled: Dashboard, page: Pag
     assert dialogs == [], "what was typed must not act"
 
 
+def test_the_first_answer_stays_in_sight_on_a_phone(filled: Dashboard, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 900})
+    open_cohort(filled, page)
+    say(page, "250 women over 65")
+    expect(page.get_by_role("button", name="Apply to the form")).to_be_visible()
+    settled(page)
+    expect(page.get_by_role("button", name="Apply to the form")).to_be_in_viewport()
+
+
 def test_a_hundred_exchanges_stay_quick(filled: Dashboard, page: Page) -> None:
     spec = CohortSpec(patients=50).as_json()
     turn = rich().as_json() | {"spec": spec}
