@@ -67,7 +67,7 @@ def _state() -> None:
     with st.container(border=True, key="model-state"):
         st.markdown(f"{icon} **{title}**{f'. {plain(state.detail)}' if state.detail else ''}")
         figures = [
-            f"{state.memory_mb / 1024:,.1f} GB of memory" if state.memory_mb is not None else "",
+            f"{state.memory_mb / 1000:,.1f} GB of memory" if state.memory_mb is not None else "",
             f"loaded in {state.load_seconds:,.1f} seconds" if state.load_seconds is not None else "",
         ]
         if any(figures):

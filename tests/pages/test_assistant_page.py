@@ -201,7 +201,7 @@ def test_a_model_is_loaded_followed_and_unloaded(model: Loading) -> None:
     assert "**Loading**. shard 1 of 3" in words(app)
     model.now = BackendState("ready", "on the processor", memory_mb=14_080.0, load_seconds=41.2)
     app.run()
-    assert "13.8 GB of memory · loaded in 41.2 seconds" in words(app)
+    assert "14.1 GB of memory · loaded in 41.2 seconds" in words(app)
     app.button(key="model-unload").click().run()
     assert "**Not loaded**" in words(app)
 

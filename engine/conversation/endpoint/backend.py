@@ -23,7 +23,7 @@ _EXPLAIN = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Endpoint:
     """Reads requests with the model behind ``client``; what is sent (see ``answer``) holds no cell of a table."""
 
