@@ -13,7 +13,7 @@ from engine.cohort.spec import CohortSpec
 from engine.evaluation.cells import Sample
 from engine.schema.table import TableSchema
 
-LEAST_PATIENTS = 30
+LEAST_PATIENTS = 20
 """Fewer real patients than this say too little: the nearest larger group stands in for them."""
 
 _MOST_GROUPS = 5000
@@ -59,8 +59,9 @@ class Reference:
             return f"Compared with the real rows that meet the criteria: {counts['train']['text']}."
         labels = ", ".join(schema[name].label or name for name in self.dropped)
         return (
-            f"Too few real rows meet every criterion ({counts['meeting']['text']}), so the nearest larger group is the "
-            f"reference: the rows that meet the criteria without those on {labels} ({counts['train']['text']}). "
+            f"Fewer than {LEAST_PATIENTS} real patients meet every criterion ({counts['meeting']['text']}), so the "
+            f"nearest larger group is the reference: the rows that meet the criteria without those on {labels} "
+            f"({counts['train']['text']}). "
             "Differences in what was left out are expected."
         )
 
@@ -70,7 +71,7 @@ def shown_count(sample: Sample, rows: np.ndarray, minimum: int) -> dict[str, Any
 
     That holds for the chosen rows and for those beside them, which would be the difference from the whole.
     """
-    chosen, rest = (Sample.take(sample, part).patient_count for part in (rows, ~rows))
+    chosen, rest = (int(sample.support(part).sum()) for part in (rows, ~rows))
     hidden = {"rows": None, "patients": None}
     if 0 < chosen < minimum:
         return hidden | {"text": f"fewer than {minimum} patients"}
@@ -118,7 +119,7 @@ def _nearest_group(train: Sample, masks: list[np.ndarray]) -> tuple[int, ...]:
         best: tuple[int, tuple[int, ...]] | None = None
         for keep in islice(combinations(every, len(masks) - dropped), _MOST_GROUPS):
             rows = np.logical_and.reduce([masks[i] for i in keep])
-            patients = train.take(rows).patient_count if rows.sum() >= LEAST_PATIENTS else 0
+            patients = int(train.support(rows).sum())
             if patients >= LEAST_PATIENTS and (best is None or patients < best[0]):
                 best = patients, keep
         if best is not None:

@@ -19,7 +19,7 @@ SCHEMA = TableSchema(
 )
 N = 400
 FRAME = conform(
-    pd.DataFrame({"age": np.arange(N) % 100, "sex": ["F", "M"] * (N // 2), "rare": np.arange(N) < 20}), SCHEMA
+    pd.DataFrame({"age": np.arange(N) % 100, "sex": ["F", "M"] * (N // 2), "rare": np.arange(N) < 15}), SCHEMA
 )
 WOMEN = Criterion(column="sex", any_of=("F",))
 OLD = Criterion(column="age", minimum=50)
@@ -53,7 +53,7 @@ def test_the_rows_that_meet_the_criteria():
 def test_too_few_rows_take_the_nearest_larger_group():
     found = reference(WOMEN, OLD, RARE)
     assert found.kind == "relaxed"
-    # Without Rare 100 rows remain; without Age or Sex there would be fewer than thirty.
+    # Without Rare 100 rows remain; without Age or Sex there would be fewer than twenty.
     assert found.dropped == ("rare",)
     assert found.train.sum() == 100
     said = as_dict(WOMEN, OLD, RARE)
@@ -62,10 +62,21 @@ def test_too_few_rows_take_the_nearest_larger_group():
 
 
 def test_of_two_larger_groups_the_smaller_is_the_nearer():
-    # Of any two criteria at most 20 rows meet both; alone 200, 40 and 20 rows meet them.
-    found = reference(WOMEN, Criterion(column="age", minimum=90), RARE)
+    # Of any two criteria at most 16 rows meet both; alone 200, 32 and 15 rows meet them.
+    found = reference(WOMEN, Criterion(column="age", minimum=92), RARE)
     assert found.dropped == ("sex", "rare")
-    assert found.train.sum() == 40
+    assert found.train.sum() == 32
+
+
+@pytest.mark.parametrize(("patients", "kind"), [(19, "relaxed"), (20, "criteria")])
+def test_twenty_patients_are_enough_however_many_rows_they_have(patients, kind):
+    sample = Sample(FRAME.iloc[: 10 * patients], np.repeat(np.arange(patients), 10))
+    assert choose(sample, sample, CohortSpec(criteria=(WOMEN,)), SCHEMA).kind == kind
+
+
+def test_fewer_than_twenty_is_said():
+    said = as_dict(WOMEN, OLD, RARE)["sentence"]
+    assert said.startswith("Fewer than 20 real patients meet every criterion (0 rows)")
 
 
 def test_no_group_is_left_but_everyone():
