@@ -44,8 +44,8 @@ def _may_be_sent(choice: Choice) -> bool:
     """State what is sent; for another machine, ask whether it may be."""
     st.markdown(
         "**What is sent:** the text that you type, the names and units of the columns, categories that the built-in "
-        "catalogue lists (such as F and M), and what the request so far demands. **Never:** a patient's record, a value "
-        "that stands only in your table, a file, a result."
+        "catalogue lists (such as F and M), and what the request so far demands. **Never:** a patient's record, a "
+        "value that stands only in your table, a file, a result."
     )
     try:
         host = studio().assistant.third_party(choice)
