@@ -15,7 +15,7 @@ A turn is right when all of this holds:
 from engine.cohort.spec import Criterion
 from engine.cohort.vocabulary import diseases
 from engine.conversation.contract import Turn
-from engine.conversation.rules.titles import long_and_short
+from engine.conversation.rules.titles import short_titles, titles
 
 DIAGNOSES = ("primary_icd9_code", *{disease.flag for disease in diseases() if disease.flag})
 
@@ -127,7 +127,8 @@ def _met(condition: list[str], left: list[Criterion]) -> list[Criterion]:
             met = [one for one in left if (one.column, (one.any_of or (None,))[0]) in wanted]
             return met if len(met) == 2 else []
         case "short" | "long":
-            codes = {code for code, title in long_and_short() if title.casefold() == value.casefold()}
+            book = titles() if name == "long" else short_titles()
+            codes = {code for code, title in book.items() if title.casefold() == value.casefold()}
             return [one for one in left if _means(one, codes)]
     raise ValueError(name)
 

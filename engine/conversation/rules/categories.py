@@ -24,11 +24,11 @@ def category(reading: Reading, at: int) -> Fact | None:
             message = f"{reading.request.span(at, end)!r} is a category of several columns: say which of {owners}."
             choices = tuple(_one_of(at, end, one) for one in categories)
             return Problem(at, end, code="invalid", message=message, choices=choices)
-        following = reading.at(at + 1)
-        if following is not None and chosen[0].column in (following.get("column") or ()):
-            end += 1
         categories = tuple(chosen)
     chosen_one = categories[0]
+    following = reading.at(at + 1)
+    if following is not None and following.is_("condition") and chosen_one.column in (following.get("column") or ()):
+        end += 1  # "never smokers" of a column of smoking
     if is_only_a_noun(reading, at):
         return None
     values = tuple(one.value for one in categories if one.column == chosen_one.column)

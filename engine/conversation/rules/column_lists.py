@@ -25,7 +25,7 @@ def column_list(reading: Reading, at: int) -> Fact | None:
     names: list[str] = []
     end = i
     while reading.at(i) is not None:
-        wanted = _named(reading, i, explicit="columns" in cues)
+        wanted = _named(reading, i, explicit="columns" in cues or (len(names) > 0 and _is_its_name(reading, i)))
         if wanted is None:
             break
         names.append(wanted)
@@ -54,6 +54,12 @@ def _named(reading: Reading, at: int, *, explicit: bool) -> str | None:
     if not explicit and column_then_range(reading, at) is not None:
         return None
     return names[0]
+
+
+def _is_its_name(reading: Reading, at: int) -> bool:
+    """Whether a yes/no column is called by its own name, as in "age, race and insulin"."""
+    said = reading.request.span(at, at + 1).lower()
+    return any(said == name.lower().replace("_", " ") for name in reading.items[at].get("column") or ())
 
 
 def _suits(reading: Reading, cues: set[str], names: list[str]) -> bool:

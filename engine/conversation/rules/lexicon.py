@@ -118,7 +118,7 @@ def positive(column: Column) -> Criterion | None:
         return Criterion(column=column.name, any_of=(True,))
     if column.kind is Kind.CATEGORICAL and column.categories and len(column.categories) <= 4:
         negative = [text for text in column.categories if text.lower() in _NEGATIVE]
-        if len(negative) == 1:
+        if len(negative) == 1 and len(column.categories) > 1:
             return Criterion(
                 column=column.name, any_of=tuple(text for text in column.categories if text not in negative)
             )
@@ -152,7 +152,7 @@ def _add_categories(lexicon: Lexicon) -> list[tuple[str, tuple[Category, ...]]]:
             continue
         if bands_of(column):
             continue
-        words = category_words().get(concept_of(column) or column.name, {})
+        words = _words_for(column)
         for value in known:
             meaning = (Category(column.name, value),)
             if len(value) == 1 and value.isupper():
@@ -169,6 +169,19 @@ def _add_categories(lexicon: Lexicon) -> list[tuple[str, tuple[Category, ...]]]:
             cut = re.split(r"[/()]", spaced)
             pieces += [(piece, meaning) for piece in cut if len(piece) > 3 and len(cut) > 1]
     return pieces
+
+
+def _words_for(column: Column) -> dict[str, tuple[str, ...]]:
+    """Category of the catalogue → words; for a column under another name, of the group that most of its own are in."""
+    known = category_words().get(concept_of(column) or column.name)
+    if known is not None:
+        return known
+    own = {key_of(_spaced(value)) for value in column.categories or ()}
+    for words in category_words().values():
+        folded = {key_of(text) for category, synonyms in words.items() for text in (category, *synonyms)}
+        if len(own & folded) > max(1, len(own) // 2):
+            return words
+    return {}
 
 
 def _add_units(lexicon: Lexicon) -> None:

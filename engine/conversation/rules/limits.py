@@ -7,7 +7,7 @@ from engine.conversation.rules.bands import bands_of
 from engine.conversation.rules.concepts import convert, is_time, time_unit
 from engine.conversation.rules.converting import limit_of
 from engine.conversation.rules.facts import Fact
-from engine.conversation.rules.ranges import RangeRead, read_ranges
+from engine.conversation.rules.ranges import RangeRead, has_its_own_column, read_ranges
 from engine.conversation.rules.reading import Reading
 from engine.conversation.rules.references import normal_category, recorded, reference
 from engine.schema.table import Column
@@ -44,6 +44,8 @@ def column_then_range(reading: Reading, at: int) -> Fact | None:
     found = read_ranges(reading.items, i)
     if found is None or (found.exact and _counts_patients(reading, found.end)):
         return None
+    if any(link.is_("but") for link in reading.items[at + 1 : i]) and has_its_own_column(reading.items, found.end):
+        return None  # "emergency admissions with more than 10 medications"
     if found.exact and not found.comparison and any(x.get("symbol") == "," for x in reading.items[at:i]):
         return None
     return limit_of(reading, at, measured, found)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from functools import lru_cache
 
-from engine.conversation.rules.titles import long_and_short, titles
+from engine.conversation.rules.titles import title_keys, titles
 from engine.conversation.rules.tokens import GLUE, key_of
 
 _LONGEST = 25
@@ -55,9 +55,9 @@ def _by_words() -> tuple[dict[frozenset[str], tuple[str, frozenset[str]]], froze
     found: dict[frozenset[str], tuple[str, frozenset[str]]] = {}
     several: set[frozenset[str]] = set()
     known: set[str] = set()
-    plain = ((code, re.sub(r" [\[(].*?[\])]", "", title)) for code, title in titles().items())
-    for code, title in (*long_and_short(), *plain):
-        words = key_of(title)
+    bracketed = ((code, title) for code, title in titles().items() if "[" in title or "(" in title)
+    plain = ((code, key_of(re.sub(r" [\[(].*?[\])]", "", title))) for code, title in bracketed)
+    for code, words in (*title_keys(), *plain):
         told = frozenset(word for word in words if word not in _FORM_WORDS and word not in _JOINERS)
         known |= told
         if found.setdefault(told, (code, frozenset(words) & _JOINERS))[0] != code:
@@ -87,8 +87,8 @@ def nearest_titles(words: Collection[str], *, most: int = 5) -> list[tuple[str, 
 def _index() -> tuple[dict[str, list[str]], dict[str, float]]:
     """Word → codes whose title holds it, and the weight of each word (inverse document frequency)."""
     postings: dict[str, list[str]] = {}
-    for code, title in titles().items():
-        for word in set(key_of(title)):
+    for code, key in title_keys()[: len(titles())]:
+        for word in set(key):
             postings.setdefault(word, []).append(code)
     weights = {word: math.log(len(titles()) / len(codes)) for word, codes in postings.items()}
     return postings, weights

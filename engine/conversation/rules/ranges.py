@@ -43,7 +43,7 @@ def read_ranges(items: list[Item], at: int) -> RangeRead | None:
             return found
         if another.unit and found.unit and another.unit != found.unit:
             return found
-        if _has_its_own_column(items, another.end):
+        if has_its_own_column(items, another.end):
             return found
         if joiner == "or":
             intervals = (*found.intervals, *another.intervals)
@@ -52,7 +52,7 @@ def read_ranges(items: list[Item], at: int) -> RangeRead | None:
         found = replace(found, intervals=intervals, unit=found.unit or another.unit, end=another.end)
 
 
-def _has_its_own_column(items: list[Item], at: int) -> bool:
+def has_its_own_column(items: list[Item], at: int) -> bool:
     """Whether a column without a range of its own follows: "> 48 hours and at least one ICU stay"."""
     at = _skip(items, at, ("filler",))
     if at >= len(items) or not items[at].is_("column") or items[at].is_("filler"):

@@ -5,7 +5,6 @@ The titles are version 32 of the classification (CMS, public domain); the mappin
 
 import csv
 import importlib.util
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,18 +20,25 @@ def titles() -> dict[str, str]:
     return _titles("CMS32_DESC_LONG_DX.txt")
 
 
-def long_and_short() -> Iterator[tuple[str, str]]:
-    """Every code with its long title, then every code with its short one."""
-    yield from titles().items()
-    yield from _titles("CMS32_DESC_SHORT_DX.txt").items()
+@lru_cache(maxsize=1)
+def title_keys() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Every code with the folded words of its long title, then every code with those of its short one."""
+    long = ((code, key_of(title)) for code, title in titles().items())
+    short = ((code, key_of(title)) for code, title in short_titles().items())
+    return (*long, *short)
+
+
+@lru_cache(maxsize=1)
+def short_titles() -> dict[str, str]:
+    """ICD-9-CM code without dot → short title."""
+    return _titles("CMS32_DESC_SHORT_DX.txt")
 
 
 @lru_cache(maxsize=1)
 def _phrases() -> tuple[dict[tuple[str, ...], str], set[tuple[str, ...]]]:
     """Long and short titles as folded words → code, and every beginning of one."""
     found: dict[tuple[str, ...], str] = {}
-    for code, title in long_and_short():
-        key = key_of(title)
+    for code, key in title_keys():
         # One-word titles ("Accident") are everyday words; diseases of one word are in the vocabulary.
         if len(key) > 1:
             found.setdefault(key, code)
@@ -49,7 +55,7 @@ def title_words() -> frozenset[str]:
 @lru_cache(maxsize=1)
 def long_title_words() -> frozenset[str]:
     """The folded words of the long titles, which are not abbreviated."""
-    return frozenset(word for title in titles().values() for word in key_of(title))
+    return frozenset(word for _, key in title_keys()[: len(titles())] for word in key)
 
 
 def longest_title(keys: list[str], at: int) -> tuple[str, int] | None:

@@ -50,7 +50,7 @@ def tokenize(text: str) -> list[Token]:
         else:
             key = fold(found)
         kind = "word" if group == "short" else group
-        opens = not text[: match.start()].rpartition("\n")[2].strip()
+        opens = not tokens or "\n" in text[tokens[-1].end : match.start()]
         tokens.append(Token(found, key, match.start(), match.end(), kind, opens))  # type: ignore[arg-type]
     return tokens
 
