@@ -76,41 +76,52 @@ def adapter_configuration() -> "LoraConfig":
 
 
 def load_base(base: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    """The model to adapt and its tokenizer, from this machine's disk only.
+    """The model to adapt and its tokenizer, from this machine's disk only; never the copy that answers requests.
 
     Raises:
-        UserError: it is not there or cannot be read; says what it takes to have it.
+        UserError: it is not there, cannot be read, or is too large; says what it takes to have it.
     """
     keep_offline()
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from engine.conversation.language_model.backend import LLAMA_2_TEMPLATE
+
     on_gpu = torch.cuda.is_available()
+    folder = _folder(base, on_gpu=on_gpu)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            base, local_files_only=True, dtype=torch.bfloat16 if on_gpu else torch.float32,
-            device_map="auto" if on_gpu else None,
+            folder, dtype=torch.bfloat16, device_map="auto" if on_gpu else None, local_files_only=True,
+            use_safetensors=True, trust_remote_code=False,
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise _not_there(base) from error
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise UserError(
+            f"{base} holds no causal language model that can be read ({type(error).__name__})",
+            remedy="It must hold config.json, the tokenizer and whole safetensors.",
+        ) from error
     if tokenizer.chat_template is None:
-        raise UserError(f"model {base} has no chat template", remedy="Name a model that was made for conversations.")
+        tokenizer.chat_template = LLAMA_2_TEMPLATE
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
     return model, tokenizer
 
 
-def _not_there(base: str) -> UserError:
-    if Path(base).expanduser().is_dir():
-        remedy = "It must hold config.json, the tokenizer and the weights (safetensors), all complete."
-        return UserError(f"folder {base} holds no causal language model that can be read", remedy=remedy)
-    free = shutil.disk_usage(Path.home()).free / 1e9
-    return UserError(
-        f"model {base!r} is not on this machine",
-        remedy=(
-            "Download it first, or name a folder that holds it. Llama 2 is gated: accept its licence on Hugging Face "
-            f"and set HF_TOKEN. It takes 13.5 GB; {free:,.0f} GB are free in the home folder."
-        ),
-    )
+def _folder(base: str, *, on_gpu: bool) -> Path:
+    from engine.conversation.language_model.needs import check, needs
+    from engine.conversation.language_model.settings import LlamaSettings
+
+    found = needs(LlamaSettings(model=base, adapter=""))
+    check(found)
+    if found.folder is None:
+        raise UserError(
+            f"model {base} is not on this machine",
+            remedy="Download it on the page Assistant, or name a folder that holds it.",
+        )
+    if not on_gpu and found.memory_gb is not None and found.memory_gb > found.memory_free_gb:
+        raise UserError(
+            f"the model needs {found.memory_gb:.1f} GB of memory; {found.memory_free_gb:.1f} GB are free",
+            remedy="Close other programs, or name a smaller model.",
+        )
+    return found.folder

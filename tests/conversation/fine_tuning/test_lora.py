@@ -65,15 +65,20 @@ def test_the_command_makes_an_adapter_and_says_so_in_one_object(base: Path, tmp_
 
 
 def test_the_adapter_changes_what_the_model_says(base: Path, tmp_path: Path) -> None:
-    from peft import PeftModel
+    from engine.conversation.language_model.backend import LanguageModel
+    from engine.conversation.language_model.settings import LlamaSettings
 
     out = tmp_path / "adapter"
     assert engine("--out", out, "--model", base, "--pairs", PAIRS, "--epochs", "4", "--json").returncode == 0
-    model, tokenizer = load_base(str(base))
-    ids = tokenizer("women over 65", return_tensors="pt")
-    before = model(**ids).logits
-    adapted = PeftModel.from_pretrained(model, str(out))
-    assert (adapted(**ids).logits - before).abs().max() > 1e-4
+    plain = LanguageModel(LlamaSettings(model=str(base), device_map="cpu"))
+    tuned = LanguageModel(LlamaSettings(model=str(base), adapter=str(out), device_map="cpu"))
+    ids = plain.load().tokenizer("<request>women over 65<draft>", return_tensors="pt")["input_ids"]
+    before = plain.load().model(input_ids=ids).logits
+    assert (tuned.load().model(input_ids=ids).logits - before).abs().max() > 1e-3
+    turn = tuned.parse("250 women over 65", schema=MIMIC)
+    assert turn.backend == "llama"
+    if turn.spec is not None:
+        assert turn.spec.patients in (250, 65, 1000)
 
 
 def test_a_killed_command_is_resumed_to_the_same_number_of_steps(base: Path, tmp_path: Path) -> None:
@@ -114,10 +119,16 @@ def test_a_mistake_is_told_with_its_remedy(tmp_path: Path, arguments: tuple[str,
     assert result.stdout == ""
 
 
-def test_a_gated_model_that_is_not_there_says_what_it_takes() -> None:
+def test_a_gated_model_that_is_not_there_says_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(UserError) as caught:
         load_base("meta-llama/Llama-2-7b-chat-hf")
-    assert all(word in str(caught.value) for word in ("licence", "HF_TOKEN", "13.5 GB", "free"))
+    assert "gated" in str(caught.value) and "HF_TOKEN" in str(caught.value)
+    assert "accept it on the model's page" in caught.value.remedy
+    monkeypatch.setenv("HF_TOKEN", "hf_not_a_real_one")
+    with pytest.raises(UserError, match="is not on this machine"):
+        load_base("meta-llama/Llama-2-7b-chat-hf")
 
 
 def test_weights_that_were_cut_off_are_no_model(base: Path, tmp_path: Path) -> None:
