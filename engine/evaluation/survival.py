@@ -108,7 +108,7 @@ def survival(
         "sentence": _sentence(told, outcome, horizon),
         "notes": [
             "Rows without the event end unobserved; where they end by discharge, that is not independent of the event.",
-            f"Each step of the curves sums up the events of at least {minimum} real patients.",
+            f"The curves are told at times between which at least {minimum} real patients have the event.",
         ],
     }
 
