@@ -6,6 +6,7 @@ sent, so categories that were read from a table are left out of it unless the pe
 """
 
 import json
+import re
 from typing import Any
 
 import jsonschema
@@ -72,10 +73,13 @@ def _hide_cells(demand: Json, schema: TableSchema, typed: str) -> bool:
         return True
     for name in _VALUES & demand.keys():
         listed = demand[name].get("items", demand[name])
-        values = [
-            one for one in listed["enum"] if not isinstance(one, str) or one[:1] == "#" or one.casefold() in typed
-        ]
+        values = [one for one in listed["enum"] if not isinstance(one, str) or one[:1] == "#" or _is_typed(one, typed)]
         if not values:
             return False
         demand[name] = {**demand[name], "items": {"enum": values}} if "items" in demand[name] else {"enum": values}
     return True
+
+
+def _is_typed(category: str, typed: str) -> bool:
+    """Whether the request holds ``category`` as whole words."""
+    return re.search(rf"(?<!\w){re.escape(category.casefold())}(?!\w)", typed) is not None
