@@ -35,8 +35,7 @@ def panel(dataset_id: str, schema: TableSchema) -> None:
         earlier.menu(dataset_id)
     talk = conversation()
     reply = studio().conversations.reply(talk.id) if talk else None
-    # Left to itself it would become another element with the first answer, and a phone's page would jump past it.
-    with st.container(height=560, border=True, key="conversation", autoscroll=True):
+    with st.container(height=560, border=True, key="conversation"):
         if talk is None or (not talk.exchanges and reply is None):
             _invitation(dataset_id)
         else:
