@@ -17,13 +17,22 @@ The entry (JSON values) has these keys, for a comparison (tables ``real``, ``hol
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.cohort.conditions import as_numbers, as_text
-from engine.evaluation.cells import Counts, Sample, merge_intervals, pool_categories, publishable, rounded_share
+from engine.evaluation.cells import (
+    Counts,
+    Pooling,
+    Sample,
+    merge_intervals,
+    pool_categories,
+    publishable,
+    rounded_share,
+)
 from engine.evaluation.histograms import grid_for, interval_text
 from engine.evaluation.similarity import ks_complement, tv_complement
 from engine.schema.table import Column, Kind
@@ -115,17 +124,43 @@ def _width(edges: np.ndarray) -> float:
     return float(np.median(np.diff(edges))) if len(edges) > 1 else 0.0
 
 
-def _bars(samples: Mapping[str, Sample], column: Column, minimum: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Bars:
+    """The bars of a categorical column: categories by name, and those that are shown together.
+
+    Attributes:
+        codes: per table (n_rows,) the category of each row; -1 where it has no value.
+        places: per table (n_rows,) the bar of each row; -1 where it has no value or none that is worth a bar.
+        labels: per bar.
+        notes: per bar why the share of real rows is not shown, empty where it is.
+        counts: per table the counts of each bar.
+        pooling: what is shown together.
+        pooled: how many of the categories shown together some real row has.
+        categories: how many categories some real row has.
+    """
+
+    codes: dict[str, np.ndarray]
+    places: dict[str, np.ndarray]
+    labels: list[str]
+    notes: list[str]
+    counts: dict[str, Counts]
+    pooling: Pooling
+    pooled: int
+    categories: int
+
+
+def bars(samples: Mapping[str, Sample], column: Column, minimum: int, *, most: int = MOST_CATEGORIES) -> Bars | None:
+    """The bars that the real rows of ``samples`` allow, at most ``most`` by name; None where each category is small."""
     texts = {t: as_text(s.frame[column.name], column).astype("object") for t, s in samples.items()}
     known = _categories(texts, column)
     codes = {t: pd.Categorical(text, categories=known).codes.astype(int) for t, text in texts.items()}
     counts = {t: Counts.of(codes[t], samples[t], len(known)) for t in samples}
-    pooling = pool_categories(counts[REAL], minimum, most=MOST_CATEGORIES)
+    pooling = pool_categories(counts[REAL], minimum, most=most)
     named = pooling.named
     if _has_own_order(column, known):
         named = sorted(named, key=lambda code: (_first_number(known[code]), code))
     if not pooling.named:
-        return {"shown": False, "reason": f"Each category has fewer than {minimum} real patients."}
+        return None
     # Only what occurs somewhere is worth a bar; a boolean always has its two.
     pooled = [
         code for code in pooling.pooled if column.kind is Kind.BOOLEAN or any(counts[t].rows[code] for t in samples)
@@ -143,31 +178,43 @@ def _bars(samples: Mapping[str, Sample], column: Column, minimum: int) -> dict[s
             labels.append(f"{few}{each} ({len(pooled)} {'category' if len(pooled) == 1 else 'categories'})")
         else:
             labels.append(f"other ({len(pooled)} categories)")
-    grouped = {t: c.grouped(groups) for t, c in counts.items()}
-    shares = _shares(grouped, minimum)
     notes = [""] * len(groups)
     if pooling.hidden:
-        shares[REAL] = [None] * len(groups)
-        notes = ["all but fewer than {} patients"] * (len(groups) - 1) + ["fewer than {} patients"]
-        notes = [note.format(minimum) for note in notes]
+        notes = [f"all but fewer than {minimum} patients"] * (len(groups) - 1) + [f"fewer than {minimum} patients"]
     if column.kind is Kind.BOOLEAN:
-        first = sorted(range(len(groups)), key=lambda at: groups[at])
-        groups, labels, notes = ([part[at] for at in first] for part in (groups, labels, notes))
-        shares = {table: [values[at] for at in first] for table, values in shares.items()}
+        order = sorted(range(len(groups)), key=lambda at: groups[at])
+        groups, labels, notes = [groups[at] for at in order], [labels[at] for at in order], [notes[at] for at in order]
+    place = np.full(len(known) + 1, -1)
+    for at, group in enumerate(groups):
+        place[group] = at
+    return Bars(
+        codes=codes,
+        places={table: place[values] for table, values in codes.items()},
+        labels=labels,
+        notes=notes,
+        counts={t: c.grouped(groups) for t, c in counts.items()},
+        pooling=pooling,
+        pooled=int((counts[REAL].rows[pooled] > 0).sum()) if pooled else 0,
+        categories=int((counts[REAL].rows > 0).sum()),
+    )
+
+
+def _bars(samples: Mapping[str, Sample], column: Column, minimum: int) -> dict[str, Any]:
+    found = bars(samples, column, minimum)
+    if found is None:
+        return {"shown": False, "reason": f"Each category has fewer than {minimum} real patients."}
+    shares = _shares(found.counts, minimum)
+    if found.pooling.hidden:
+        shares[REAL] = [None] * len(found.labels)
     bins = [
         {"label": label, "low": None, "high": None, "note": note} | {t: shares[t][i] for t in samples}
-        for i, (label, note) in enumerate(zip(labels, notes, strict=True))
+        for i, (label, note) in enumerate(zip(found.labels, found.notes, strict=True))
     ]
     entry = {"shown": True, "reason": "", "form": "bars", "scale": None, "bins": bins, "stats": {}}
-    entry["categories"] = int((counts[REAL].rows > 0).sum())
-    told = [] if pooling.hidden else _told(samples, column, minimum)
-    few = int((counts[REAL].rows[pooled] > 0).sum()) if pooled else 0
-    if 0 < few < _TELLS_NOTHING:
-        # The exact distance, with the shares that are shown, would give the share of one category in a small pool.
-        place = np.full(len(known) + 1, -1)
-        for at, group in enumerate(groups):
-            place[group] = at
-        codes = {table: place[values] for table, values in codes.items()}
+    entry["categories"] = found.categories
+    told = [] if found.pooling.hidden else _told(samples, column, minimum)
+    # The exact distance, with the shares that are shown, would give the share of one category in a small pool.
+    codes = found.places if 0 < found.pooled < _TELLS_NOTHING else found.codes
     return entry | _similarity({t: (tv_complement, codes[REAL], codes[t]) for t in told}, "TV complement")
 
 
