@@ -143,7 +143,7 @@ def conclusion(
         "dropped": _dicts(dropped),
         "agreement": agreed,
         "sentence": _sentence(terms, agreed, outcome, effect),
-        "notes": _notes(sides, family, outcome, penalised=penalised),
+        "notes": _notes(sides, family, outcome, len(kept), penalised=penalised),
     }
 
 
@@ -165,6 +165,8 @@ def _too_few(tables: dict[str, tuple[np.ndarray, np.ndarray | None]], is_event: 
         for what, rows in groups.items():
             if len(np.unique(owners[rows])) < least:
                 return f"the {name} rows hold fewer than {least} patients {what}".rstrip()
+        if np.ptp(value) == 0:
+            return f"the {name} rows have one value of the outcome"
     return ""
 
 
@@ -209,8 +211,12 @@ def _text(figure: dict[str, Any]) -> str:
     return f"{figure['value']:.2f} [{figure['low']:.2f}, {figure['high']:.2f}]"
 
 
-def _notes(sides: dict[str, Rows], family: Family, outcome: Outcome, *, penalised: bool) -> list[str]:
+def _notes(sides: dict[str, Rows], family: Family, outcome: Outcome, parameters: int, *, penalised: bool) -> list[str]:
     notes = ["Effects are adjusted for each other and use the rows with all values."]
+    crowded = [name for name, rows in sides.items() if parameters > _budget(rows.value, family != "linear")]
+    if crowded:
+        per = f"{_ROWS_PER_PARAMETER} rows" if family == "linear" else "10 events"
+        notes.append(f"The {' and '.join(crowded)} rows have fewer than {per} per effect: estimates may be unstable.")
     if len(sides[SYNTHETIC].value) < len(sides[REAL].value) / 2:
         notes.append("The synthetic rows are fewer than half the real ones: their intervals are wider for that alone.")
     if max(len(rows.value) for rows in sides.values()) >= MOST_ROWS:

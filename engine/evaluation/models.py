@@ -59,6 +59,9 @@ def predict(
 
     linear = name == "linear"
     model = _linear(inputs, is_event=is_event) if linear else _boosting(inputs, is_event=is_event, seed=seed)
+    # A column without any value says nothing, and the trees cannot bin it.
+    known = ~np.isnan(train).all(0)
+    train, test = np.where(known, train, 0.0), np.where(known, test, 0.0)
     key = "model__sample_weight" if linear else "sample_weight"
     with threadpool_limits(limits=1):
         # Threads that wait for each other take ten times as long where other work has the cores.

@@ -241,3 +241,11 @@ def test_usable_keeps_independent_parameters() -> None:
     rows = Rows(design, np.ones(50), np.ones(50))
     assert usable(rows, rows) == {}
     assert Fit(np.array([40.0]), np.array([1.0])).is_sound(rows.take(np.arange(50), [0])) is False
+
+
+def test_a_constant_outcome_and_too_many_covariates_are_said() -> None:
+    constant = admissions(1000, seed=15).assign(length_of_stay_hours=48.0)
+    entry = found(constant, outcome=STAY)
+    assert entry["reason"] == "Not assessable: the synthetic rows have one value of the outcome."
+    crowded = found(admissions(150, seed=16), covariates=["age_years", "lactate", "creatinine", "hemoglobin", "sex"])
+    assert any("The synthetic rows have fewer than 10 events per effect" in note for note in crowded["notes"])

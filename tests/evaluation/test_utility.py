@@ -191,3 +191,14 @@ def test_paired_difference_is_narrower_than_two_intervals() -> None:
     gap = difference(influence, also, 0.0, truth(events))
     assert gap.high is not None and one.high is not None and one.value is not None and other.value is not None
     assert gap.high < (one.high - one.value) / 3
+
+
+def test_a_column_without_values_is_no_obstacle() -> None:
+    synthetic = admissions(1000, seed=13)
+    synthetic[["lactate", "hemoglobin"]] = np.nan
+    synthetic["admission_type"] = pd.Categorical([None] * 1000, categories=["ELECTIVE"])
+    entry = found(synthetic)
+    # Lactate tells in real rows only.
+    assert entry["reason"] == ""
+    for model in entry["models"].values():
+        assert model["figures"]["auroc"]["synthetic"]["value"] < model["figures"]["auroc"]["real"]["value"]
