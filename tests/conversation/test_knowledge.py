@@ -226,6 +226,46 @@ def test_words_are_compared_without_endings() -> None:
     assert terms("the licence") == terms("license")
 
 
+@pytest.mark.parametrize(
+    ("text", "section"),
+    [
+        ("citation of MIMIC-III", "Citation"),
+        ("licence of the demo", "The open demo"),
+        ("privacy budget", "The privacy budget"),
+        ("what is the maximum number of patients?", "Limits on size"),
+    ],
+)
+def test_a_subject_in_other_words_than_a_question(text: str, section: str) -> None:
+    turn = parse(text, schema=SCHEMA)
+    assert turn.intent == "question"
+    assert turn.answer is not None
+    assert [source.section for source in turn.answer.sources] == [section]
+
+
+@pytest.mark.parametrize(
+    "text", ["same again", "more", "hello", "women", "start over", "only the important ones", "age"]
+)
+def test_words_of_requests_are_no_subject(text: str) -> None:
+    assert answers.answer(text, schema=SCHEMA) is None
+
+
+def test_a_kind_of_column_is_listed() -> None:
+    answer = answers.answer("which vital signs do you have?", schema=SCHEMA)
+    assert source_of(answer) == "Data dictionary / vitals"
+    assert answer is not None
+    assert "Heart rate" in answer.text
+    assert "Creatinine" not in answer.text
+
+
+def test_a_clinical_question_is_not_answered_from_a_plausibility_rule() -> None:
+    assert (
+        source_of(answers.answer("what documents are required for hospital discharge?", schema=SCHEMA))
+        == "not recorded"
+    )
+    rule = answers.answer("is there a rule that systolic pressure is above diastolic?", schema=SCHEMA)
+    assert source_of(rule) == "Plausibility rules / Systolic pressure is above diastolic"
+
+
 def test_questions_become_questions_of_the_parser_with_their_source() -> None:
     turn = parse("how do I cite MIMIC-III?", schema=SCHEMA)
     assert turn.intent == "question"

@@ -17,9 +17,17 @@ from engine.conversation.rules.items import Request, read_items
 from engine.conversation.rules.lexicon import Lexicon, lexicon_for
 from engine.schema.table import TableSchema
 
-THRESHOLD = 0.6
+THRESHOLD = 0.65
 """Share of the question's information that a passage has to cover. Chosen on the tuning part of
 tests/conversation/provenance_questions.yaml."""
+_RULES = re.compile(r"\b(?:rules?|(?:im)?plausib\w*|(?:im)?possible|discordant|check\w*|allowed)\b", re.IGNORECASE)
+"""Plausibility rules speak of clinical facts in passing; they answer only who asks for them."""
+_WHOLLY, _ALIKE = 0.9, 0.5
+"""Coverage and likeness that words which are no question must reach."""
+_OF_REQUESTS = (
+    "column", "condition", "category", "number", "unavailable", "title", "icd", "remove", "restart", "same", "instead", "also",
+    "importance", "population_us", "recorded", "multiply",
+)  # fmt: skip
 _ASKS = re.compile(
     r"^\W*(?:what|which|where|how|who(?! (?:are|have|had|were|died|survived)\b)|why|when|is|are|does|do|can|could|may|"
     r"according to|tell me|explain|describe)\b|\?\s*$",
@@ -61,7 +69,7 @@ def answer(text: str, *, schema: TableSchema, context: KnowledgeContext | None =
 def find(request: Request, lexicon: Lexicon, context: KnowledgeContext | None = None) -> Answer | None:
     """The quote that answers ``request``; None where it is no question or nothing that ships answers it."""
     if not _may_ask(request):
-        return None
+        return _said_as_a_topic(request, context)
     quoted = by_topic(request, lexicon)
     if quoted is not None:
         text, passage = quoted
@@ -72,9 +80,20 @@ def find(request: Request, lexicon: Lexicon, context: KnowledgeContext | None = 
     return Answer(text=hit.passage.text, sources=(hit.passage.source,))
 
 
+def _said_as_a_topic(request: Request, context: KnowledgeContext | None) -> Answer | None:
+    """The answer to words that are no question but name a subject of a card, all of them: "citation of MIMIC-III"."""
+    if any(item.is_(*_OF_REQUESTS) for item in request.items):
+        return None
+    hit = best(request.text, context)
+    if hit is None or hit.coverage < _WHOLLY or hit.likeness < _ALIKE:
+        return None
+    return Answer(text=hit.passage.text, sources=(hit.passage.source,))
+
+
 def best(text: str, context: KnowledgeContext | None = None) -> Hit | None:
     """The passage that answers ``text`` best, whatever its coverage; records of ``context`` go before cards."""
-    shipped = _index().search(text)
+    about_rules = _RULES.search(text) is not None
+    shipped = [hit for hit in _index().search(text) if about_rules or hit.passage.card != tables.RULES]
     own = Index(records.passages(context)).search(text) if context is not None else []
     near = [hit for hit in own if hit.coverage >= THRESHOLD]
     if near and (not shipped or near[0].coverage >= shipped[0].coverage):

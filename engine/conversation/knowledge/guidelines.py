@@ -4,6 +4,7 @@ A guideline is claimed only where the product acts on it: every entry names colu
 disease's important ones (:mod:`engine.conversation.knowledge.ranking`).
 """
 
+import re
 from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
@@ -121,6 +122,7 @@ def passages() -> tuple[Passage, ...]:
         found.append(Passage(card_of(one), "Sources", f"{publications}.", f"guidelines for {one.disease}"))
         for entry in one.entries:
             source, citation = one.source_of(entry), one.sources[entry.source].citation
-            words = f"{one.disease} {' '.join(entry.concepts)} {source.title}".replace("_", " ")
+            initials = "".join(re.findall(r"\b[A-Z]", one.sources[entry.source].publisher))
+            words = f"{one.disease} {' '.join(entry.concepts)} {source.title} {initials}".replace("_", " ")
             found.append(Passage(source.title, source.section, f"{entry.statement} ({citation})", words))
     return tuple(found)

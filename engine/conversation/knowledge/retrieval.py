@@ -25,9 +25,21 @@ _SILENT = frozenset(
         """a an the of in on at for as by is was are were be been am do does did how what which whom why where
         whose it its this that these those there here i me my you your we us our they them to and or not with from about
         into can could may might will would should shall must have has had if than then so any some more most much many
-        everything please tell explain describe show let know want like give get got make just also anything""",
+        everything please tell say explain describe show let know want like give get got make just also anything
+        use happen happens handle handled deal built based part need needed require required""",
     )
 )
+_SAME = {
+    "determin": "comput",
+    "deriv": "comput",
+    "obtain": "comput",
+    "calcul": "comput",
+    "flagg": "mark",
+    "pick": "chos",
+    "choos": "chos",
+    "select": "chos",
+}
+"""Words that ask for the same, without their endings."""
 _ENDINGS = re.compile(r"(?:ations?|ated|ates?|ings?|ions?|ed|es|er|e|s|ly)$")
 
 
@@ -38,6 +50,8 @@ class Hit:
     passage: Passage
     score: float
     coverage: float
+    likeness: float
+    """To the nearest phrase in which people ask for it, 0 to 1."""
 
 
 class Index:
@@ -72,7 +86,7 @@ class Index:
             )
             if covered:
                 like = max(self._likeness(weight, phrase) for phrase in phrases)
-                hits.append(Hit(passage, score * (_LEAST_LIKE + like), covered / total))
+                hits.append(Hit(passage, score * (_LEAST_LIKE + like), covered / total, like))
         return sorted(hits, key=lambda hit: -hit.score)
 
     def _likeness(self, weight: dict[str, float], phrase: set[str]) -> float:
@@ -97,4 +111,5 @@ def terms(text: str) -> list[str]:
 def _stem(word: str) -> str:
     word = re.sub(r"is(e|ed|es|ing|ation)$", r"iz\1", word).replace("licence", "license")
     short = _ENDINGS.sub("", word)
-    return short if len(short) >= 4 else word
+    short = short if len(short) >= 4 else word
+    return _SAME.get(short, short)

@@ -15,7 +15,7 @@ _COLUMNS = re.compile(r"\b(?:columns?|variables?|fields|features)\b")
 _HAVE = re.compile(r"\b(?:have|has|available|there|are the|list|offer|source|exist|all)\b")
 _OF_COLUMNS = re.compile(r"\b(?:important|rank\w*|chosen|choose|absent|missing|computed|defined|left out)\b")
 _UNIT = re.compile(r"\bunits?\b|\bmeasured in\b")
-_RANGE = re.compile(r"\b(?:normal|reference|plausible|possible) (?:range|values?|limits?)\b")
+_RANGE = re.compile(r"\b(?:normal|reference|plausible|possible) (?:range|interval|values?|limits?)\b")
 _VALUES = re.compile(r"\b(?:values|categories|levels|options|are there|(?:pick|choose|select) from)\b")
 _MEANING = re.compile(
     r"\bwhat does\b.*\b(?:mean|stand for)|\bmeaning of\b|\bmeant by\b|\bdata dictionary\b|\bdescription\b"
@@ -133,9 +133,11 @@ def _clinical_word(request: Request) -> Passage | None:
 
 def _column(request: Request, lexicon: Lexicon, *, fillers: bool = False) -> Column | None:
     """The first column that is named; with ``fillers`` also by a word that means little elsewhere ("ethnicity")."""
-    for item in request.items:
+    for at, item in enumerate(request.items):
         names = item.get("column")
-        if names and not item.is_("columns") and (fillers or not item.is_("filler")):
+        # "which units" asks for units of measurement, not for care units.
+        is_unit = _UNIT.fullmatch(request.span(at, at + 1).lower()) is not None
+        if names and not item.is_("columns") and not is_unit and (fillers or not item.is_("filler")):
             return lexicon.schema[names[0]]
         criterion = item.get("condition")
         if criterion is not None:
