@@ -48,8 +48,10 @@ def test_every_flag_is_a_yes_or_no_column_of_the_catalogue() -> None:
         ("Wegener's granulomatosis", "4464"), ("Guillain-Barré syndrome", "3570"), ("phaeochromocytoma", "2270"),
         ("Addison's disease", "2554"), ("tetralogy of Fallot", "7452"), ("Kaposi's sarcoma", "176"),
         ("ringing in the ears", "3883"), ("hole in the heart", "7455"), ("the bends", "9933"), ("hives", "708"),
-        ("Acute myocardial infarction of anterolateral wall, initial episode of care", "4100"), ("Malignant neoplasm of tail of pancreas", "1572"),
-        ("oesophageal varices", "456"), ("haemophilia", "286"), ("coeliac disease", "5790"), ("water on the brain", "331"),
+        ("Acute myocardial infarction of anterolateral wall, initial episode of care", "4100"),
+        ("Malignant neoplasm of tail of pancreas", "1572"),
+        ("oesophageal varices", "456"), ("haemophilia", "286"), ("coeliac disease", "5790"),
+        ("water on the brain", "331"),
     ],
 )  # fmt: skip
 def test_a_name_becomes_its_codes(name: str, codes: str) -> None:

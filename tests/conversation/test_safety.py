@@ -20,7 +20,8 @@ MIMIC = mimic_like()
         ("call (617) 555-0199", "0199"), ("tel +44 20 7946 0958", "0958"), ("phone 617 555 0199", "0199"),
         ("jane.doe@example.org", "jane"), ("jane.doe (at) example.org", "jane"), ("DOB 1950-02-03", "1950"),
         ("date of birth: 3 May 1950", "1950"), ("born on May 3, 1950", "1950"), ("like Mr. John Smith", "Smith"),
-        ("ask Dr Miller", "Miller"), ("a woman named Anna Schmidt", "Schmidt"), ("patient Kim Nguyen with COPD", "Nguyen"),
+        ("ask Dr Miller", "Miller"), ("a woman named Anna Schmidt", "Schmidt"),
+        ("patient Kim Nguyen with COPD", "Nguyen"),
         ("lives at 12 Elm Street", "Elm"), ("12 Elm Street, Boston", "Elm"), ("4111 1111 1111 1111", "4111"),
     ],
 )  # fmt: skip

@@ -89,9 +89,9 @@ def _corrected(token: Token, lexicon: Lexicon) -> str | None:
     if token.key in title_words():
         # Short titles abbreviate ("emergncy"): only the commonest words are put right there.
         return None if token.key in long_title_words() else correct(token.key, lexicon.core)
-    better = correct(token.key, lexicon.words)
-    if better is None and token.text.lower() != token.key:
-        better = correct(token.text.lower(), lexicon.words)  # "sepsys" is no plural
+    written = token.text.lower()
+    # "sepsys" and "stauts" are no plurals, so the word is tried as it is written first.
+    better = correct(written, lexicon.words) or correct(token.key, lexicon.words)
     if better is None and len(token.key) == 4:
         near = correct(token.key, lexicon.core, shortest=4)
         better = near if near is not None and near[0] == token.key[0] else None

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from engine.cohort.spec import Criterion
-from engine.cohort.vocabulary import category_words, chapters, column_words, diseases, grammar, phrases
+from engine.cohort.vocabulary import chapters, column_words, diseases, grammar, phrases
 from engine.conversation.rules.bands import bands_of
 from engine.conversation.rules.concepts import concept_of, drugs_of, synonyms_of, units_of
+from engine.conversation.rules.naming import counted, spaced, words_for
 from engine.conversation.rules.tokens import key_of
 from engine.schema.table import Column, Kind, TableSchema
 
@@ -130,7 +131,7 @@ def _add_columns(lexicon: Lexicon) -> None:
         concept = concept_of(column)
         if concept and concept not in lexicon.concepts:
             lexicon.concepts[concept] = column.name
-        own = [column.name, _spaced(column.name), column.label, *_counted(column.name)]
+        own = [column.name, spaced(column.name), column.label, *counted(column.name)]
         for phrase in (*own, *column_words().get(concept or "", ()), *synonyms_of(concept)):
             lexicon.add(phrase, "column", (column.name,))
         _add_condition(lexicon, column, own)
@@ -152,36 +153,28 @@ def _add_categories(lexicon: Lexicon) -> list[tuple[str, tuple[Category, ...]]]:
             continue
         if bands_of(column):
             continue
-        words = _words_for(column)
+        words = words_for(column)
         for value in known:
             meaning = (Category(column.name, value),)
             if len(value) == 1 and value.isupper():
                 lexicon.letters.setdefault(value, meaning)
-            spaced = _spaced(value)
-            said = [spaced]
+            written = spaced(value)
+            said = [written]
             for category, synonyms in words.items():
                 folded = {key_of(text) for text in (category, *synonyms)}
-                if key_of(spaced) in folded:
+                if key_of(written) in folded:
                     said += [category, *synonyms]
             for phrase in said:
                 if len(phrase.strip()) > 2 and key_of(phrase) not in _TOO_COMMON:
                     lexicon.add(phrase, "category", meaning)
-            cut = re.split(r"[/()]", spaced)
+            cut = re.split(r"[/()]", written)
             pieces += [(piece, meaning) for piece in cut if len(piece) > 3 and len(cut) > 1]
+        for synonyms in words.values():
+            # A category that the catalogue knows and this source lacks.
+            for phrase in synonyms:
+                if not {"category", "column"} & lexicon.phrases.get(key_of(phrase), {}).keys():
+                    lexicon.add(phrase, "unavailable", Unavailable(synonyms[0], column.name))
     return pieces
-
-
-def _words_for(column: Column) -> dict[str, tuple[str, ...]]:
-    """Category of the catalogue → words; for a column under another name, of the group that most of its own are in."""
-    known = category_words().get(concept_of(column) or column.name)
-    if known is not None:
-        return known
-    own = {key_of(_spaced(value)) for value in column.categories or ()}
-    for words in category_words().values():
-        folded = {key_of(text) for category, synonyms in words.items() for text in (category, *synonyms)}
-        if len(own & folded) > max(1, len(own) // 2):
-            return words
-    return {}
 
 
 def _add_units(lexicon: Lexicon) -> None:
@@ -245,17 +238,3 @@ def _nearest(lexicon: Lexicon, code: str) -> str:
                 if isinstance(meaning, tuple) and isinstance(meaning[0], Category):
                     return f"{meaning[0].column} = {meaning[0].value}"
     return ""
-
-
-def _counted(name: str) -> list[str]:
-    """What a column of counts counts: ``"num_medications"`` → "medications", "number of medications"."""
-    match = re.fullmatch(r"(?:num|number|n|count)_(?:of_)?(\w+)|(\w+)_(?:count|number)", name)
-    if match is None:
-        return []
-    things = _spaced(match.group(1) or match.group(2))
-    return [things, f"number of {things}"]
-
-
-def _spaced(name: str) -> str:
-    """A name as words: ``"HomeHealth"`` → ``"Home Health"``, ``"num_lab_procedures"`` → ``"num lab procedures"``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ")
