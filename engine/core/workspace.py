@@ -85,6 +85,11 @@ class Workspace:
         return self.root / "assistant.json"
 
     @property
+    def model_log(self) -> Path:
+        """Standard error of the language model's process; no request's text is in it."""
+        return self.root / "language_model.log"
+
+    @property
     def worker_lock(self) -> Path:
         """Held by the one worker of this workspace."""
         return self.root / "worker.lock"

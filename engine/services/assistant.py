@@ -2,14 +2,12 @@
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from threading import Event
+from pathlib import Path
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Protocol
 
-import psutil
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from engine.cohort.spec import CohortSpec
@@ -23,10 +21,10 @@ from engine.schema.table import TableSchema
 
 if TYPE_CHECKING:
     from engine.conversation.endpoint.backend import Endpoint
+    from engine.conversation.language_model.needs import Needs
 
 LLAMA = "meta-llama/Llama-2-7b-chat-hf"
 ENDPOINT_KEY = "COHORT_STUDIO_ENDPOINT_KEY"
-_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
 class Choice(BaseModel):
@@ -47,36 +45,39 @@ class Choice(BaseModel):
     """How long a model may take before the rules answer instead."""
 
 
-@dataclass(frozen=True)
-class Room:
-    """Free memory and disk space, in gigabytes (10⁹ bytes)."""
-
-    memory_gb: float
-    disk_gb: float
-
-
 class LocalModel(Backend, Protocol):
     """A language model in a process of its own on this machine."""
+
+    def needs(self) -> "Needs":
+        """What it takes and what is missing."""
+        ...
 
     def state(self) -> BackendState:
         """How far it is; returns at once."""
         ...
 
-    def load(self, model: str, *, adapter: str) -> None:
-        """Begin to load ``model`` (a name or a folder) with ``adapter`` (a folder, or empty); returns at once."""
+    def start(self) -> None:
+        """Begin to download and load it; returns at once."""
         ...
 
-    def unload(self) -> None:
-        """End its process and free its memory, also while it loads."""
+    def stop(self) -> None:
+        """End its process, whatever it is doing, which frees its memory."""
+        ...
+
+    def wait(self, seconds: float) -> BackendState:
+        """The state once it is ready or failed, or after ``seconds``."""
         ...
 
 
 class Assistant:
     """Answers requests with the chosen backend; the rules stand in for one that is absent, fails or is slow."""
 
-    def __init__(self, workspace: Workspace, *, local: LocalModel | None = None) -> None:
+    def __init__(self, workspace: Workspace, *, host: Callable[[Choice, Path], LocalModel] | None = None) -> None:
+        """``host`` makes the process of a choice's model, with a file for its log; none starts before it is asked."""
         self._workspace = workspace
-        self._local = local
+        self._host = host or _hosted
+        self._guard = Lock()
+        self._model: tuple[tuple[str, str], LocalModel] | None = None
 
     def choice(self) -> Choice:
         """What was chosen; the rules where nothing was, or where the file cannot be read (see ``problem``)."""
@@ -128,41 +129,33 @@ class Assistant:
         return _without_population(turn)
 
     def model_state(self) -> BackendState:
-        """How far the language model on this machine is."""
-        if self._local is None:
-            return BackendState("absent", "This installation has no process that could run a model.")
-        return self._local.state()
+        """How far the chosen language model on this machine is."""
+        return self._local(self.choice()).state()
+
+    def model_needs(self, choice: Choice) -> "Needs":
+        """What the model of ``choice`` takes and what is missing; nothing is started."""
+        return self._host(choice, self._workspace.model_log).needs()
 
     def load_model(self) -> None:
-        """Begin to load the model that was chosen.
+        """Begin to download and load the chosen model."""
+        self._local(self.choice()).start()
 
-        Raises:
-            CohortStudioError: there is no such model, or nothing that could run it.
-        """
-        if self._local is None:
-            raise UserError("this installation has no process that could run a model", remedy="Use the rules.")
-        choice = self.choice()
-        self._local.load(choice.model, adapter=choice.adapter)
+    def load_model_from_disk(self, *, seconds: float) -> None:
+        """Load the chosen model if it is on this machine, and wait for it; a download is not begun."""
+        model = self._local(self.choice())
+        if model.state().state == "off":
+            model.start()
+            model.wait(seconds)
 
     def unload_model(self) -> None:
-        """Free the memory of the model."""
-        if self._local is not None:
-            self._local.unload()
+        """End the model's process, which frees its memory."""
+        with self._guard:
+            if self._model is not None:
+                self._model[1].stop()
 
     def key_is_set(self) -> bool:
         """Whether the environment holds a key for the endpoint."""
         return _key() is not None
-
-    def token_is_set(self) -> bool:
-        """Whether the environment holds a token for gated models."""
-        return any(os.environ.get(name, "").strip() for name in _TOKENS)
-
-    def room(self) -> Room:
-        """What is free on this machine for a model."""
-        return Room(
-            memory_gb=psutil.virtual_memory().available / 1e9,
-            disk_gb=shutil.disk_usage(self._workspace.root).free / 1e9,
-        )
 
     def third_party(self, choice: Choice) -> str:
         """The host that requests would be sent to when it is not this machine; empty when it is."""
@@ -195,8 +188,19 @@ class Assistant:
                 return Conductor("endpoint", state=BackendState("off", detail), seconds=choice.seconds)
             return Conductor("endpoint", _endpoint(choice), seconds=choice.seconds)
         if choice.backend == "llama":
-            return Conductor("llama", self._local, self.model_state(), seconds=choice.seconds)
+            model = self._local(choice)
+            return Conductor("llama", model, model.state(), seconds=choice.seconds)
         return Conductor()
+
+    def _local(self, choice: Choice) -> LocalModel:
+        """The model of ``choice``; another one that runs is ended."""
+        named = (choice.model, choice.adapter)
+        with self._guard:
+            if self._model is None or self._model[0] != named:
+                if self._model is not None:
+                    self._model[1].stop()
+                self._model = (named, self._host(choice, self._workspace.model_log))
+            return self._model[1]
 
     def _read(self) -> tuple[Choice, str]:
         path = self._workspace.assistant
@@ -235,6 +239,13 @@ def _address(choice: Choice) -> str:
     from engine.conversation.endpoint.address import base_address
 
     return base_address(choice.address) if choice.address.strip() else ""
+
+
+def _hosted(choice: Choice, log: Path) -> LocalModel:
+    from engine.conversation.language_model.client import HostedModel
+    from engine.conversation.language_model.settings import LlamaSettings
+
+    return HostedModel(LlamaSettings(model=choice.model, adapter=choice.adapter), log=log)
 
 
 def _endpoint(choice: Choice) -> "Endpoint":

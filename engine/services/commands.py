@@ -29,6 +29,9 @@ from engine.storage.tables import read_schema, read_table, write_table
 if TYPE_CHECKING:
     from engine.generators.base import Generator
 
+_LOAD_SECONDS = 600.0
+"""How long ``parse`` waits for a language model that is on this machine."""
+
 
 def prepare(*, source: str, path: Path, out: Path, report: Path | None, progress: Progress) -> dict[str, Any]:
     """Prepare a MIMIC-III folder or a CSV into one patient table that carries its schema."""
@@ -211,7 +214,12 @@ def parse(*, text: str, previous: Path | None, source: str | None, backend: Back
     if backend == "rules":
         return by_rules(text, schema=schema, previous=spec).as_json()
     assistant = Assistant(Workspace(settings().workspace))
-    return assistant.reply(text, schema=schema, previous=spec, backend=backend).as_json()
+    try:
+        if backend == "llama":
+            assistant.load_model_from_disk(seconds=_LOAD_SECONDS)
+        return assistant.reply(text, schema=schema, previous=spec, backend=backend).as_json()
+    finally:
+        assistant.unload_model()
 
 
 def export(*, cohort: Path, format: str, out: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from engine.core.errors import CohortStudioError
-from engine.services.assistant import LLAMA
+from engine.services.assistant import LLAMA, Choice
 from pages.components.assistant import use, waiting_time
 from pages.components.state import studio
 from pages.components.text import plain
@@ -32,10 +32,11 @@ def settings() -> None:
         help="A LoRA adapter, such as python -m engine fine-tune writes.",
     )  # fmt: skip
     seconds = waiting_time(kept)
-    _needs()
     new = kept.model_copy(
         update={"backend": "llama", "model": model.strip(), "adapter": adapter.strip(), "seconds": seconds}
     )
+    if new.model:
+        _needs(new)
     use(new, label="Use this model", disabled=not model.strip())
     if kept.backend == "llama" and (kept.model, kept.adapter) != (new.model, new.adapter):
         st.caption("The state below is that of the model that is in use.")
@@ -45,19 +46,30 @@ def settings() -> None:
         st.caption("Once it is in use it can be loaded here.")
 
 
-def _needs() -> None:
-    free = studio().assistant.room()
-    st.markdown("**What LLaMA 2 7B chat needs**")
-    st.markdown(
-        "- **Disk:** 13.5 GB. "
-        f"Free here: {free.disk_gb:,.0f} GB.\n"
-        "- **Memory:** 13.5 GB in 16 bits; 5 to 6 GB of a GPU's memory in 4 bits. "
-        f"Free here: {free.memory_gb:,.1f} GB.\n"
-        "- **Time:** seconds per request on a GPU, minutes on a processor.\n"
-        "- **Licence:** Llama 2 Community License. The files are gated: accept the licence at "
-        f"[Hugging Face]({_LICENCE}) and put your token into the environment variable `HF_TOKEN`, where it is not "
-        f"stored or shown. {'A token is set.' if studio().assistant.token_is_set() else 'No token is set.'}"
-    )
+def _needs(choice: Choice) -> None:
+    found = studio().assistant.model_needs(choice)
+    there = found.folder is not None
+    disk = "nothing more, it is on this machine" if there else f"{_size(found.download_gb)} to download"
+    lines = [
+        f"- **Disk:** {disk}. Free here: {found.disk_free_gb:,.0f} GB.",
+        f"- **Memory:** {_size(found.memory_gb)}. LLaMA 2 takes 13.5 GB in 16 bits, 5 to 6 GB in 4 bits on a GPU. "
+        f"Free here: {found.memory_free_gb:,.1f} GB.",
+        "- **Time:** seconds per request on a GPU, minutes on a processor.",
+    ]
+    if found.licence:
+        token = "A token is set." if found.token_is_set else "No token is set."
+        lines.append(
+            f"- **Licence:** {plain(found.licence)} ([page of LLaMA 2]({_LICENCE})). The files are gated: put your "
+            f"token into the environment variable `HF_TOKEN`, where it is not stored or shown. {token}"
+        )
+    st.markdown("**What it needs**")
+    st.markdown("\n".join(lines))
+    for missing in found.missing:
+        st.warning(plain(missing), icon=":material/warning:")
+
+
+def _size(gigabytes: float | None) -> str:
+    return "not known" if gigabytes is None else f"{gigabytes:,.1f} GB"
 
 
 @st.fragment(run_every=2.0)

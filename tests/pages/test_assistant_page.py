@@ -1,6 +1,7 @@
 """The page Assistant: what is kept, what is said about third parties, the test, and the fall back to the rules."""
 
 import json
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -8,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 from engine.cohort.spec import CohortSpec
 from engine.conversation.backend import BackendState
 from engine.conversation.contract import Turn
-from engine.core.errors import UserError
+from engine.conversation.language_model.needs import Needs, needs
+from engine.conversation.language_model.settings import LlamaSettings
 from engine.core.workspace import Workspace
 from engine.services.assistant import Assistant, Choice
 from pages.components.state import studio
@@ -145,35 +147,45 @@ def test_a_server_that_ignores_the_schema_fails_the_test(empty: Workspace) -> No
 
 
 class Loading:
-    """A language model that is as far as a test says."""
+    """The process of a language model that is as far as a test says."""
 
     name = "llama"
 
     def __init__(self) -> None:
         self.now = BackendState("off")
-        self.loaded: list[tuple[str, str]] = []
+        self.asked: list[Choice] = []
+        self.started = 0
+
+    def __call__(self, choice: Choice, log: Path) -> "Loading":
+        self.asked.append(choice)
+        return self
+
+    def needs(self) -> Needs:
+        return needs(LlamaSettings(model=self.asked[-1].model, adapter=self.asked[-1].adapter))
 
     def state(self) -> BackendState:
         return self.now
 
-    def load(self, model: str, *, adapter: str) -> None:
-        if model == "nowhere":
-            raise UserError("there is no model 'nowhere'", remedy="Name a folder.")
-        self.loaded.append((model, adapter))
+    def start(self) -> None:
+        self.started += 1
         self.now = BackendState("loading", "shard 1 of 3")
 
-    def unload(self) -> None:
+    def stop(self) -> None:
         self.now = BackendState("off")
+
+    def wait(self, seconds: float) -> BackendState:
+        return self.now
 
     def parse(self, text, *, schema, previous=None, stop=None, tell=None) -> Turn:
         return Turn(intent="generate", spec=CohortSpec(patients=50))
 
 
 @pytest.fixture
-def model(prepared: Workspace) -> Loading:
+def model(prepared: Workspace, monkeypatch: pytest.MonkeyPatch) -> Loading:
     """A prepared workspace whose studio has a language model."""
+    monkeypatch.delenv("HF_TOKEN", raising=False)
     one = Loading()
-    studio().__dict__["assistant"] = Assistant(prepared, local=one)
+    studio().__dict__["assistant"] = Assistant(prepared, host=one)
     return one
 
 
@@ -188,16 +200,16 @@ def test_what_the_model_needs_is_said_before_anything_is_loaded(model: Loading) 
     app = at("assistant")
     app.radio(key="assistant-backend").set_value("Language model on this machine").run()
     said = words(app)
-    for part in ("13.5 GB", "Llama 2 Community License", "HF_TOKEN", "Free here"):
+    for part in ("13.5 GB", "Llama 2 Community License", "HF_TOKEN", "Free here", "No token is set"):
         assert part in said
-    assert model.loaded == []
+    assert model.started == 0
 
 
 def test_a_model_is_loaded_followed_and_unloaded(model: Loading) -> None:
     app = model_page()
     assert "**Not loaded**" in words(app)
     app.button(key="model-load").click().run()
-    assert model.loaded == [("meta-llama/Llama-2-7b-chat-hf", "")]
+    assert (model.started, model.asked[-1].model) == (1, "meta-llama/Llama-2-7b-chat-hf")
     assert "**Loading**. shard 1 of 3" in words(app)
     model.now = BackendState("ready", "on the processor", memory_mb=14_080.0, load_seconds=41.2)
     app.run()
@@ -217,11 +229,17 @@ def test_the_chat_is_answered_by_the_model_once_it_is_ready(model: Loading) -> N
         assert bool(turn.notice) == (backend == "rules")
 
 
-def test_a_model_that_cannot_be_loaded_is_told(model: Loading) -> None:
-    app = model_page("nowhere")
-    app.button(key="model-load").click().run()
-    assert "there is no model 'nowhere'" in app.error[0].value.replace("\\", "")
+def test_what_is_missing_and_what_failed_is_told(model: Loading, tmp_path: Path) -> None:
+    app = model_page(str(tmp_path))
+    assert "There is no config.json" in words(app).replace("\\", "")
     model.now = BackendState("failed", "it needs 13.5 GB of memory, 4 GB are free")
     app.run()
     assert "**Failed**" in words(app)
     assert "the rules read requests" in words(app)
+
+
+def test_another_model_ends_the_one_that_ran(model: Loading, tmp_path: Path) -> None:
+    model_page()
+    model.now = BackendState("ready")
+    studio().assistant.choose(Choice(backend="llama", model=str(tmp_path)))
+    assert studio().assistant.model_state().state == "off"
