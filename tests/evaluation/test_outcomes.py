@@ -89,7 +89,8 @@ def test_what_is_known_at_discharge_or_later_does_not_predict_death() -> None:
         assert reasons[name].startswith("known only")
     kept = {column.name for column in predictors(MIMIC, by_key(MIMIC, "died_in_hospital"))[0]}
     assert {"age_years", "sex", "lactate", "sepsis"} <= kept and "died_in_hospital" not in kept
-    # At discharge the stay is known, so it may predict what comes after.
+    # At discharge the stay and its end are known, so they may predict what comes after, whatever rules say of both.
+    assert refused(DIABETES_130, "readmitted") == {}
     assert "length_of_stay_hours" not in refused(MIMIC, "readmitted_within_30_days")
 
 
@@ -116,8 +117,13 @@ def test_two_columns_for_one_thing() -> None:
         )
     )
     assert default_outcomes(schema)[0].events == ("Expired",)
-    kept, _ = predictors(schema, default_outcomes(schema)[0])
+    kept, excluded = predictors(schema, default_outcomes(schema)[0])
     assert [column.name for column in kept] == ["apachescore"]
+    assert excluded[0].as_dict() == {
+        "column": "actualhospitalmortality",
+        "label": "actualhospitalmortality",
+        "reason": "the same as the outcome",
+    }
     assert meanings(schema["hospital_los_days"]) == {"length_of_stay_hours"}
 
 

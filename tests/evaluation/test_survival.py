@@ -11,7 +11,7 @@ from helpers.planted_outcomes import SCHEMA, admissions, cohort, sample
 from engine.core.errors import UserError
 from engine.evaluation.kaplan_meier import KaplanMeier, Times
 from engine.evaluation.outcomes import possible_outcomes
-from engine.evaluation.survival import survival
+from engine.evaluation.survival import _at_risk, survival
 
 OUTCOMES = {one.key: one for one in possible_outcomes(SCHEMA)}
 DEATH = OUTCOMES["died_in_hospital@length_of_stay_hours"]
@@ -63,6 +63,18 @@ def test_it_is_the_curve_of_lifelines() -> None:
         assert one.value == pytest.approx(float(theirs.predict(at)), abs=1e-9)
         row = bands[bands.index <= at].iloc[-1]
         assert (one.low, one.high) == pytest.approx((row.iloc[0], row.iloc[1]), abs=1e-3)
+
+
+def test_the_influence_of_a_row_is_what_leaving_it_out_changes() -> None:
+    rng = np.random.default_rng(2)
+    time, event = rng.exponential(1, 400), rng.random(400) < 0.6
+    whole = KaplanMeier.of(times(time, event))
+    influence = whole._influence(np.ones(len(whole.at)), 0.8)
+    assert influence.sum() == pytest.approx(0, abs=1e-9)
+    for row in range(0, 400, 40):
+        rest = np.arange(400) != row
+        left = KaplanMeier.of(times(time[rest], event[rest])).value(0.8)
+        assert -influence[row] == pytest.approx(math.log(whole.value(0.8) / left), abs=3e-4)
 
 
 def test_restricted_mean_of_a_constant_rate() -> None:
@@ -137,6 +149,12 @@ def test_numbers_at_risk_are_rounded_and_the_few_not_told() -> None:
     text = json.dumps(entry)
     assert f"{real['length_of_stay_hours'].max():.3f}" not in text
     assert found(real, real, minimum=1)["at_risk"][0]["real"] == 300
+
+
+def test_fewer_than_the_minimum_at_risk_are_never_told() -> None:
+    tables = {"real": times(np.arange(30), np.ones(30)), "synthetic": times(np.arange(30), np.ones(30))}
+    assert _at_risk(tables, 22.0, 11) == {"time": 22.0, "real": None, "real_text": "<11", "synthetic": 8}
+    assert _at_risk(tables, 19.0, 11)["real"] == 10
 
 
 def test_the_horizon_is_round_and_reached_by_enough_rows() -> None:

@@ -202,3 +202,11 @@ def test_a_column_without_values_is_no_obstacle() -> None:
     assert entry["reason"] == ""
     for model in entry["models"].values():
         assert model["figures"]["auroc"]["synthetic"]["value"] < model["figures"]["auroc"]["real"]["value"]
+
+
+def test_rows_are_taken_in_tens() -> None:
+    # 2,993 of 3,000 known outcomes would tell that seven patients lack theirs.
+    lacking = HOLDOUT.copy()
+    lacking.loc[:6, "died_in_hospital"] = pd.NA
+    assert found(admissions(997, seed=14), holdout=lacking)["holdout_rows"] == 2990
+    assert found(admissions(997, seed=14))["training_rows"] == 990
