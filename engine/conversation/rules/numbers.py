@@ -39,9 +39,11 @@ def read_number(tokens: list[Token], at: int) -> NumberRead | None:
         if tokens[at + 1].start == token.end and not follows_a_number and not _touches(tokens, at):
             inner = read_number(tokens, at + 1)
             return inner and NumberRead(-inner.value, inner.end)
+    if token.key == "minus" and at + 1 < len(tokens) and (inner := read_number(tokens, at + 1)) is not None:
+        return NumberRead(-inner.value, inner.end)
     if token.kind == "number":
         return _digits(tokens, at)
-    if token.kind == "word":
+    if token.kind == "word" and token.text.lower() != "ones":
         return _words(tokens, at)
     return None
 

@@ -64,7 +64,7 @@ _TWO_NAMES = re.compile(
 
 _SEE = (
     r"(?:show|print|list|display|dump|reveal|give|export|see|output|return|download|read|leak|view|access|fetch|get|"
-    r"open|send|extract|copy|retrieve|share|provide|pull|query)"
+    r"open|send|paste|extract|copy|retrieve|share|provide|pull|query)"
 )
 _REAL = (
     r"(?:real|training|original|actual|raw|source|underlying|identified|identifiable|true|genuine|unmasked|"
@@ -130,6 +130,8 @@ _ELSEWHERE = _pattern(
     r"opening hours|parking|python code|write (?:me )?(?:a |some )?(?:code|script|program)|horoscope|"
     r"latest news|the news|"
     r"restaurant|hotel|flight|movie|election|bitcoin|lottery)\b",
+    r"\b(?:fix|debug|summari[sz]e|draft|rewrite|proofread|convert|format)\b (?:my|this|that|an?|the) (?:\w+ )?"
+    r"(?:excel|formula|article|document|e-?mail|letter|code|script|text|paper)\b|\bpython script\b",
     r"\btranslate (?:this|the|it|to|into)\b|\btell me a story\b|\b(?:book|schedule|cancel|make)"
     r" (?:me )?an? (?:appointment|table|visit)\b",
 )
