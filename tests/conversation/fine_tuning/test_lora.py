@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,16 @@ from engine.conversation.fine_tuning.scratch import small_model, small_tokenizer
 from engine.conversation.fine_tuning.training import newest_checkpoint
 from engine.core.errors import Cancelled, UserError
 from engine.core.progress import Silent
+from engine.core.settings import Settings
 from engine.core.workspace import Workspace, read_json
 from engine.jobs.queue import Queue
+from engine.jobs.records import JobRecord
 from engine.jobs.steps import STEPS
 from engine.schema.catalogue import catalogue
+from engine.services.context import Context
+from engine.services.fine_tuning import FineTuning
 from engine.storage.database import Database
+from engine.storage.records import JobState
 
 ROOT = Path(__file__).resolve().parents[3]
 MIMIC = catalogue().mimic3_schema()
@@ -166,6 +172,33 @@ def test_the_queue_cancels_goes_on_and_never_does_it_twice(base: Path, tmp_path:
     written = (out / RECORD).stat().st_mtime_ns
     step(Silent())
     assert (out / RECORD).stat().st_mtime_ns == written
+
+
+def test_a_worker_stops_when_it_is_told_and_goes_on_when_asked(base: Path, tmp_path: Path) -> None:
+    context = Context.open(Settings(workspace=tmp_path / "workspace", worker_idle_seconds=30))
+    out = tmp_path / "adapter"
+    try:
+        number = FineTuning(context).start(out, model=str(base), pairs=640)
+
+        def wait_for(holds: Callable[[JobRecord], object]) -> JobRecord:
+            end = time.monotonic() + 120
+            while not holds(job := context.queue.job(number)):
+                assert job.is_active and time.monotonic() < end, (job.message, job.error)
+                time.sleep(0.05)
+            return job
+
+        wait_for(lambda job: job.figures)
+        context.queue.cancel(number)
+        assert wait_for(lambda job: not job.is_active).state == JobState.CANCELLED
+        assert not out.exists()
+        context.queue.retry(number)
+        context.supervisor.ensure()
+        job = wait_for(lambda job: not job.is_active)
+        assert job.state == JobState.DONE, job.error
+        assert read_json(out / RECORD)["steps"] == 40
+        assert all("loss" in point for point in job.figures)
+    finally:
+        context.supervisor.stop(worker=True)
 
 
 def test_a_folder_with_other_files_is_not_written_into(base: Path, tmp_path: Path) -> None:
