@@ -117,6 +117,27 @@ def test_the_type_of_diabetes_decides() -> None:
     assert "obesity" in second - first
 
 
+def test_the_cohort_s_diagnosis_is_narrower_than_the_word() -> None:
+    turn = parse("100 type 1 diabetes patients with 20 important diabetes observations", schema=MIMIC)
+    assert "oral_antidiabetic" not in columns_of(turn)
+    assert turn.answer is not None
+    assert turn.answer.text.startswith("20 columns for type 1 diabetes:")
+
+
+def test_priority_orders_what_a_guideline_names() -> None:
+    names = [one.column for one in parse(FLAGSHIP, schema=MIMIC).ranked]
+    # The file names the statin first; coronary disease has the higher priority.
+    assert names.index("coronary_artery_disease") < names.index("statin")
+
+
+def test_short_lists_are_of_the_disease_alone() -> None:
+    assert {one.basis for one in parse("9 most important sepsis variables", schema=MIMIC).ranked} == {"guideline"}
+    assert {one.column for one in parse("10 most important sepsis variables", schema=MIMIC).ranked} >= {
+        "age_years",
+        "sex",
+    }
+
+
 def test_associations_follow_the_guideline_and_are_asked_only_where_it_is_too_short() -> None:
     strengths = {"lymphocytes": 0.31, "alt": 0.62, "temperature_c": 0.04, "lactate": 0.9, "no_such_column": 0.8}
     context, asked = associated(strengths)

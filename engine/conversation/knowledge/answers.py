@@ -25,8 +25,8 @@ _RULES = re.compile(r"\b(?:rules?|(?:im)?plausib\w*|(?:im)?possible|discordant|c
 _WHOLLY, _ALIKE = 0.9, 0.5
 """Coverage and likeness that words which are no question must reach."""
 _OF_REQUESTS = (
-    "column", "condition", "category", "number", "unavailable", "title", "icd", "remove", "restart", "same", "instead", "also",
-    "importance", "population_us", "recorded", "multiply",
+    "column", "condition", "category", "number", "unavailable", "title", "icd", "remove", "restart", "same", "instead",
+    "also", "importance", "population_us", "recorded", "multiply",
 )  # fmt: skip
 _ASKS = re.compile(
     r"^\W*(?:what|which|where|how|who(?! (?:are|have|had|were|died|survived)\b)|why|when|is|are|does|do|can|could|may|"

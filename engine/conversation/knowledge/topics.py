@@ -21,7 +21,7 @@ _MEANING = re.compile(
     r"\bwhat does\b.*\b(?:mean|stand for)|\bmeaning of\b|\bmeant by\b|\bdata dictionary\b|\bdescription\b"
 )
 _RECORDED = re.compile(r"\bone of the columns\b|^\W*do you (?:have|record)\b|^\W*is there a column\b")
-_OFFERED = re.compile(r"\b(?:available|there|covered|offer|have|(?:pick|choose|select) from)\b")
+_OFFERED = re.compile(r"\b(?:available|there|covered|offer|have|pick|choose|select)\b")
 _LOINC = re.compile(r"\bloinc\b")
 _GUIDELINE = re.compile(r"\bguidelines?\b|\bconsensus\b|\bstandards? of care\b")
 _DEFINED = re.compile(
