@@ -19,10 +19,9 @@ from engine.conversation.language_model.constraint import constrained_processor,
 from engine.conversation.language_model.draft import read_draft
 from engine.conversation.language_model.loading import Loaded, shared
 from engine.conversation.language_model.masking import bracket_tokens, room_to_close
-from engine.conversation.language_model.prompt import explanation, messages
+from engine.conversation.language_model.prompt import check_text, explanation, messages
 from engine.conversation.language_model.settings import LlamaSettings
 from engine.conversation.language_model.spans import understood
-from engine.conversation.rules.safety import personal_data
 from engine.core.errors import CohortStudioError, UserError
 from engine.schema.table import TableSchema
 
@@ -78,9 +77,7 @@ class LanguageModel:
         self, text: str, schema: TableSchema, previous: CohortSpec | None, stop: Event,
         tell: Callable[[str], None] | None,
     ) -> Turn:  # fmt: skip
-        kind = personal_data(text)
-        if kind is not None:
-            raise UserError(f"the text seems to hold {kind}", remedy="Describe patients without it.")
+        check_text(text)
         loaded = self.load()
         asked = messages(text, schema=schema, previous=previous)
         grammar = request_grammar(text, schema=schema, previous=previous)

@@ -120,10 +120,9 @@ def placeholder(category: Value, column: Column) -> Value:
 
 def _criterion(part: Criterion, schema: TableSchema) -> Criterion:
     column = _feature(part.column, schema)
-    if column.kind.is_ordered or (column.kind is Kind.CATEGORICAL and not column.categories):
-        return part
+    is_open = column.kind.is_ordered or (column.kind is Kind.CATEGORICAL and not column.categories)
     values = {
-        name: tuple(dict.fromkeys(_category(value, column) for value in given))
+        name: tuple(dict.fromkeys(given if is_open else (_category(value, column) for value in given)))
         for name in ("any_of", "none_of")
         if (given := getattr(part, name)) is not None
     }

@@ -25,12 +25,13 @@ class ConstrainedProcessor(LogitsProcessor):
 
     def __init__(self, grammar: str, tokenizer: PreTrainedTokenizerBase, *, closing_after: int | None = None) -> None:
         self._tokens = _tokens_of(tokenizer)
-        self._matcher = LLMatcher(self._tokens, grammar)
+        self._matcher = LLMatcher(self._tokens, grammar, log_level=0)
         self._closing_after = closing_after
         self._seen: int | None = None
         self._prompt = 0
         if self._matcher.is_error():
-            raise InternalError(f"the grammar of the request does not compile: {self._matcher.get_error()[:200]}")
+            # llguidance's own message repeats the grammar, which holds parts of the request.
+            raise InternalError("the grammar of the request does not compile")
 
     def text(self, written: torch.Tensor) -> str | None:
         """The whole text that ``written`` (tokens without the prompt) is; None where it was cut short."""
@@ -53,7 +54,7 @@ class ConstrainedProcessor(LogitsProcessor):
             self._matcher.consume_tokens(input_ids[0, self._seen :].tolist())
         self._seen = length
         if self._matcher.is_error():
-            raise InternalError(f"the model left the grammar: {self._matcher.get_error()[:200]}")
+            raise InternalError("the model left the grammar of the request")
         mask = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.uint8) > 0
         if self._closing_after is not None and length - self._prompt >= self._closing_after:
             closing = mask & _closers(self._tokens)

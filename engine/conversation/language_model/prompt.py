@@ -13,6 +13,9 @@ from engine.conversation.contract import Turn
 from engine.conversation.language_model.draft import draft_of, placeholder
 from engine.conversation.language_model.stated import stated
 from engine.conversation.rules.concepts import concept_of
+from engine.conversation.rules.parser import MAX_CHARACTERS
+from engine.conversation.rules.safety import personal_data
+from engine.core.errors import UserError
 from engine.schema.catalogue import catalogue, unit_key
 from engine.schema.table import Column, Kind, TableSchema
 
@@ -37,6 +40,20 @@ Example: 500 women over 65 without COPD, 30 % mortality
 "share":0.3}]}"""
 
 _WHY = "In one or two plain sentences and without JSON: which cohort is this, and which words of the request led to it?"
+
+
+def check_text(text: str) -> None:
+    """Refuse what must not enter a prompt.
+
+    Raises:
+        UserError: the text holds personal data, or is too long.
+    """
+    kind = personal_data(text)
+    if kind is not None:
+        raise UserError(f"the text seems to hold {kind}", remedy="Describe patients without it.")
+    if len(text) > MAX_CHARACTERS:
+        what = f"the text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read"
+        raise UserError(what, remedy="Shorten the text.")
 
 
 def messages(text: str, *, schema: TableSchema, previous: CohortSpec | None = None) -> list[dict[str, str]]:

@@ -66,8 +66,9 @@ def stated(text: str, schema: TableSchema, previous: CohortSpec | None = None) -
     lexicon = lexicon_for(schema)  # pyright: ignore[reportArgumentType] - frozen models hash by value
     request = read_items(text, lexicon)
     reading = Reading(request, lexicon)
-    unknown = find_facts(reading)
+    stretches = find_facts(reading)
     facts, items = list(_with_choices(reading.facts)), request.items
+    has_unknown_words = any(item.is_("unknown") for first, last in stretches for item in items[first:last])
     before = previous or CohortSpec()
     amounts = list(_amounts(items))
     whole = {int(value) for value, _ in amounts if value == int(value) and 1 <= value <= MAX_PATIENTS}
@@ -78,12 +79,12 @@ def stated(text: str, schema: TableSchema, previous: CohortSpec | None = None) -
         patients=tuple(sorted(whole | _counts(facts, previous))),
         seeds=tuple(sorted({before.seed} - {CohortSpec().seed} | (whole if "seed" in text.lower() else set()))),
         shares=_shares(text, items, facts, before),
-        numbers=_numbers(items, facts, before, lexicon, any_band=bool(unknown)),
+        numbers=_numbers(items, facts, before, lexicon, any_band=has_unknown_words),
         dates=tuple(dict.fromkeys((*_DATE.findall(text), *(end for end in _ends(before) if isinstance(end, str))))),
         code_lists=code_lists(request, facts, before),
         code_ranges=code_ranges(request, facts, before),
         columns=columns,
-        lists_columns=ranked or asks_for_columns or before.columns is not None or bool(unknown),
+        lists_columns=ranked or asks_for_columns or before.columns is not None or has_unknown_words,
         listed=min(_MOST_LISTED, max(1, len(columns), *(whole if ranked else ()))),
         population=before.reference_population is not None or bool(_POPULATION.search(text)),
         demands=max(1, sum(bool(item.parts.keys() - _SILENT) for item in items)) + len(before.criteria),
@@ -91,11 +92,11 @@ def stated(text: str, schema: TableSchema, previous: CohortSpec | None = None) -
 
 
 def _with_choices(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """The facts, with the demands that are offered for a choice. Offered ranges may be in units that nobody typed."""
     for fact in facts:
         yield fact
-        if isinstance(fact, Problem):
-            for choice in fact.choices:
-                yield from choice.facts
+        for choice in fact.choices if isinstance(fact, Problem) else ():
+            yield from (part for part in choice.facts if not isinstance(part, Limit))
 
 
 def _amounts(items: list[Item]) -> Iterator[tuple[float, str | None]]:

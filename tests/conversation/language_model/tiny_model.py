@@ -1,9 +1,11 @@
 """A Llama of 2 layers with random weights and a tokenizer trained on the spot, saved as the real one is."""
 
+import json
 from pathlib import Path
 
 from engine.conversation.language_model.draft import draft_of
 from engine.conversation.language_model.prompt import messages
+from engine.core.errors import UserError
 from tests.conversation.patient_table_shape import diabetes_like, load, mimic_like, spec_of
 
 
@@ -12,28 +14,30 @@ def texts() -> list[str]:
     return [text for rows in load("requests.yaml").values() for text in rows]
 
 
-def tokenizer(*, words: int = 700, template: bool = False):  # noqa: ANN201 - transformers is imported late
+def tokenizer(*, words: int = 500, template: bool = False):
     """A BPE as Llama's: blanks as "▁", digits one by one, unknown bytes as byte tokens."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     corpus = [*texts()[:60], *(draft_of(spec_of("500; sex = F; age_years > 65; copd = false")) for _ in range(5))]
     corpus += [message["content"] for message in messages("men", schema=mimic_like())] * 3
-    bytes_ = [f"<0x{number:02X}>" for number in range(256)]
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
-    tokenizer.normalizer = normalizers.Replace(" ", "▁")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    words_ = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    words_.normalizer = normalizers.Replace(" ", "▁")
+    words_.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.Split("▁", "merged_with_next")]
     )
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    words_.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    trainer = trainers.BpeTrainer(
+        vocab_size=words, special_tokens=["<unk>", "<s>", "</s>"], show_progress=False
     )  # fmt: skip
-    tokenizer.train_from_iterator(
-        corpus,
-        trainers.BpeTrainer(vocab_size=words, special_tokens=["<unk>", "<s>", "</s>", *bytes_], show_progress=False),
-    )
+    words_.train_from_iterator(corpus, trainer)
+    # Bytes are ordinary tokens of Llama's vocabulary; trained as special ones they could not be written.
+    state = json.loads(words_.to_str())
+    vocabulary = state["model"]["vocab"]
+    vocabulary |= {f"<0x{number:02X}>": len(vocabulary) + number for number in range(256)}
+    words_ = Tokenizer.from_str(json.dumps(state))
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
+        tokenizer_object=words_, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
     )  # fmt: skip
     if template:
         fast.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
@@ -56,4 +60,21 @@ def save(folder: Path, *, seed: int = 0, hidden: int = 32, context: int = 16_384
     return folder
 
 
-__all__ = ["diabetes_like", "mimic_like", "save", "spec_of", "texts", "tokenizer"]
+def save_asking(folder: Path) -> Path:
+    """Like :func:`save`, with the first random weights that write a cohort with criteria rather than "question"."""
+    from engine.conversation.language_model.backend import LanguageModel
+    from engine.conversation.language_model.settings import LlamaSettings
+
+    for seed in range(40):
+        tried = save(folder / str(seed), seed=seed)
+        model = LanguageModel(LlamaSettings(model=str(tried), explanation_tokens=0))
+        try:
+            turns = [model.parse(text, schema=mimic_like()) for text in ("85 women", "40 men over 85")]
+        except UserError:
+            continue
+        if all(turn.spec is not None and turn.spec.criteria for turn in turns):
+            return tried
+    raise AssertionError("no random weights write a cohort")
+
+
+__all__ = ["diabetes_like", "mimic_like", "save", "save_asking", "spec_of", "texts", "tokenizer"]
