@@ -1,5 +1,6 @@
 """The download of a model from Hugging Face: safetensors and tokenizer only, resumable, with progress."""
 
+import errno
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,15 +22,10 @@ def download(settings: LlamaSettings, tell: Tell) -> Path:
         UserError: the model does not exist, is gated and the token is missing or not allowed, or the disk is full.
         CohortStudioError: the connection failed; what was downloaded is kept.
     """
-    import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
+    from huggingface_hub.errors import (  # pyright: ignore[reportPrivateImportUsage]
         HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
+        HTTPError,
     )
 
     secret = token()
@@ -42,20 +38,30 @@ def download(settings: LlamaSettings, tell: Tell) -> Path:
         total = sum(file.file_size or 0 for file in planned)
         with _Watch(_blobs(settings.model), total, tell):
             return Path(str(snapshot_download(**given)))
-    except (GatedRepoError, RepositoryNotFoundError) as error:
-        raise UserError(
-            f"Hugging Face does not let this machine have {settings.model}",
-            remedy=f"Accept the licence on the model's page and set {TOKEN_VARIABLES[0]} to your account's token.",
-        ) from error
-    except (RevisionNotFoundError, HFValidationError) as error:
-        raise UserError(f"Hugging Face has no {settings.model} at {settings.pinned or 'its newest state'}") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError) as error:
-        raise CohortStudioError(
-            f"{settings.model} could not be downloaded ({type(error).__name__})",
-            remedy="Check the connection and start again: what was downloaded is kept.",
-        ) from error
-    except OSError as error:
-        raise UserError(f"the download could not be written ({error.strerror})", remedy="Make room on disk.") from error
+    except (OSError, HTTPError, HFValidationError) as error:
+        raise _told(error, settings) from error
+
+
+def _told(error: Exception, settings: LlamaSettings) -> CohortStudioError:
+    """The failure in words; the client wraps its own errors, so the first cause that says something counts."""
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, RepositoryNotFoundError):  # gated ones, too
+            return UserError(
+                f"Hugging Face does not let this machine have {settings.model}",
+                remedy=f"Accept the licence on the model's page and set {TOKEN_VARIABLES[0]} to your account's token.",
+            )
+        if isinstance(cause, (RevisionNotFoundError, HFValidationError)):
+            return UserError(f"Hugging Face has no {settings.model} at {settings.pinned or 'its newest state'}")
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            return UserError(f"the download could not be written ({cause.strerror})", remedy="Make room on disk.")
+        cause = cause.__cause__ or cause.__context__
+    return CohortStudioError(
+        f"{settings.model} could not be downloaded ({type(error).__name__})",
+        remedy="Check the connection and start again: what was downloaded is kept.",
+    )
 
 
 def _blobs(model: str) -> Path:
