@@ -23,10 +23,8 @@ def download(settings: LlamaSettings, tell: Tell) -> Path:
         CohortStudioError: the connection failed; what was downloaded is kept.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (  # pyright: ignore[reportPrivateImportUsage]
-        HFValidationError,
-        HTTPError,
-    )
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.errors import HTTPError as Broken  # pyright: ignore[reportPrivateImportUsage]
 
     secret = token()
     given = {
@@ -38,7 +36,7 @@ def download(settings: LlamaSettings, tell: Tell) -> Path:
         total = sum(file.file_size or 0 for file in planned)
         with _Watch(_blobs(settings.model), total, tell):
             return Path(str(snapshot_download(**given)))
-    except (OSError, HTTPError, HFValidationError) as error:
+    except (OSError, Broken, HFValidationError) as error:
         raise _told(error, settings) from error
 
 
