@@ -4,6 +4,10 @@
 generated requests state (:mod:`tests.benchmarks.statements`); repeated, it goes on where it was. One thread.
 ``python -m tests.benchmarks.bench_second_opinion FILE.yaml …`` reads the requests of each file with the rules, with the
 model, and with both: where they agree the reading is accepted, where they differ the person would be asked.
+
+The product has no second opinion: after 36,000 examples (2,249 steps, 26 minutes of one shared core) the model became
+3 % of the 282 requests of ``unseen/requests.yaml`` exact, the rules 94 %, and the two agreed on 4 %. It had learned
+counts, sexes and ages, but neither diseases nor columns; how far a longer training would get was not measured.
 """
 
 import argparse
@@ -80,7 +84,7 @@ def measure(path: Path, model: Read) -> dict[str, float | int | str]:
             counts[name] += holds
     number, accepted = counts["requests"], counts["accepted"]
     return {
-        "file": path.name, "requests": number, "rules_exact": counts["rules"] / number,
+        "file": f"{path.parent.name}/{path.name}", "requests": number, "rules_exact": counts["rules"] / number,
         "model_exact": counts["model"] / number, "pair_coverage": accepted / number,
         "pair_exact_of_accepted": counts["accepted_right"] / max(1, accepted),
         # Forced to answer, the pair falls back on the rules where it would ask: their figure, by definition.
