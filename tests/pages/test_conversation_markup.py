@@ -66,6 +66,7 @@ def test_a_hostile_text_is_still_readable() -> None:
         ("-5 patients", "<p>-5 patients</p>"),
         ("", ""),
         (">", "<blockquote></blockquote>"),
+        (f"{'> ' * 2000}deep", "<blockquote><p>deep</p></blockquote>"),
     ],
 )  # fmt: skip
 def test_a_little_markdown(text: str, expected: str) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 _ITEM = re.compile(r"(?:[-*•]|\d+[.)])\s+")
+_QUOTED = re.compile(r"^[>\s]+")
 _MARKS = (
     (re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*"), r"<strong>\1</strong>"),
     (re.compile(r"(?<![\w*])\*(?=[^\s*])(.+?)(?<=[^\s*])\*(?![\w*])"), r"<em>\1</em>"),
@@ -43,7 +44,8 @@ def _blocks(lines: Iterable[str]) -> Iterable[tuple[str, list[str]]]:
 
 def _block(kind: str, lines: list[str]) -> str:
     if kind == "quote":
-        return f"<blockquote>{prose(chr(10).join(line.lstrip('>').strip() for line in lines))}</blockquote>"
+        # Every mark at once: a quotation in a quotation is none of its own, or a line of marks would nest without end.
+        return f"<blockquote>{prose(chr(10).join(_QUOTED.sub('', line) for line in lines))}</blockquote>"
     if kind == "heading":
         return "".join(f"<p><strong>{html.escape(line.lstrip('#').strip())}</strong></p>" for line in lines)
     if kind == "text":
