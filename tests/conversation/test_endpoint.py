@@ -11,6 +11,7 @@ from patient_table_shape import diabetes_like, mimic_like, spec_of
 from engine.cohort.spec import CohortSpec
 from engine.conversation.conductor import Conductor
 from engine.conversation.contract import Turn
+from engine.conversation.endpoint.answer import answer_schema
 from engine.conversation.endpoint.backend import Endpoint
 from engine.conversation.endpoint.client import EndpointClient
 from engine.conversation.rules.parser import parse
@@ -186,6 +187,13 @@ def test_only_the_text_column_names_and_public_categories_are_sent() -> None:
     for cell in ("Zyzzogeton", "Asian", "Cardiology", "Steady", "4456789"):
         assert cell not in sent
     assert "num_medications" in sent
+
+
+def test_a_cell_that_looks_like_a_placeholder_is_not_sent() -> None:
+    cells = ("#4456789", "Asian")
+    offered = answer_schema("50 patients over 65", previous=None,
+                            schema=UPLOAD.replace(UPLOAD["race"].model_copy(update={"categories": cells})))  # fmt: skip
+    assert "#4456789" not in json.dumps(offered)
 
 
 def test_a_category_of_an_uploaded_table_can_be_asked_for_by_typing_it() -> None:

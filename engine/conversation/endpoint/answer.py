@@ -71,9 +71,13 @@ def _hide_cells(demand: Json, schema: TableSchema, typed: str) -> bool:
     columns = [schema[name] for name in demand["column"]["enum"]]
     if all(has_public_categories(column) for column in columns):
         return True
+    cells = {category for column in columns for category in column.categories or ()}
     for name in _VALUES & demand.keys():
         listed = demand[name].get("items", demand[name])
-        values = [one for one in listed["enum"] if not isinstance(one, str) or one[:1] == "#" or _is_typed(one, typed)]
+        # What is no category is a placeholder ("#2"); a cell may look like one.
+        values = [
+            one for one in listed["enum"] if not isinstance(one, str) or one not in cells or _is_typed(one, typed)
+        ]
         if not values:
             return False
         demand[name] = {**demand[name], "items": {"enum": values}} if "items" in demand[name] else {"enum": values}
