@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LLAMA = "meta-llama/Llama-2-7b-chat-hf"
 ENDPOINT_KEY = "COHORT_STUDIO_ENDPOINT_KEY"
+_FOLLOWS = "follows the US population"
+"""What the rules say of a reference population."""
 
 
 class Choice(BaseModel):
@@ -224,15 +226,37 @@ def by_rules(
 
 
 def _without_population(turn: Turn) -> Turn:
-    """``turn`` without a reference population that no shipped table backs, with a warning in its place."""
-    if turn.spec is None or turn.spec.reference_population is None:
+    """``turn`` without a reference population that no shipped table backs, with a warning in its place.
+
+    Also what a warning's button proposes is without it: a form that holds one cannot be generated.
+    """
+    offered = [action.spec for warning in turn.warnings for action in warning.actions]
+    if not any(spec is not None and spec.reference_population for spec in (turn.spec, *offered)):
         return turn
     note = Warning(
         code="infeasible",
         message="No population table ships with this source yet, so the cohort follows the source's own patients.",
     )
-    spec = turn.spec.model_copy(update={"reference_population": None})
-    return turn.model_copy(update={"spec": spec, "warnings": (*turn.warnings, note)})
+    warnings = tuple(
+        warning.model_copy(
+            update={
+                "actions": tuple(
+                    action.model_copy(update={"spec": _of_source(action.spec)}) for action in warning.actions
+                )
+            }
+        )
+        for warning in turn.warnings
+    )
+    understood = tuple(
+        part.model_copy(update={"note": "not possible yet, see the warning"}) if part.meaning == _FOLLOWS else part
+        for part in turn.understood
+    )
+    spec = None if turn.spec is None else _of_source(turn.spec)
+    return turn.model_copy(update={"spec": spec, "understood": understood, "warnings": (*warnings, note)})
+
+
+def _of_source(spec: CohortSpec) -> CohortSpec:
+    return spec.model_copy(update={"reference_population": None})
 
 
 def _address(choice: Choice) -> str:

@@ -4,7 +4,7 @@ A conversation holds the request in the form beside its exchanges, so that it ca
 that names a person is never stored.
 """
 
-from threading import Lock
+from threading import RLock
 
 from engine.cohort.spec import CohortSpec
 from engine.conversation.changes import Change, changes, within
@@ -32,7 +32,7 @@ class Conversations:
         self._chat = chat
         self._store = ConversationStore(context.database)
         self._replies: dict[str, Reply] = {}
-        self._starting = Lock()
+        self._starting = RLock()
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -98,11 +98,12 @@ class Conversations:
 
     def reply(self, id: str) -> Reply | None:
         """The answer that is on its way, None when everything is answered."""
-        found = self._replies.get(id)
-        if found is not None and found.is_done:
-            self._replies.pop(id, None)
-            return None
-        return found
+        with self._starting:  # or a tab that saw the last answer done would drop the next one of another tab
+            found = self._replies.get(id)
+            if found is not None and found.is_done:
+                del self._replies[id]
+                return None
+            return found
 
     def take(self, id: str, position: int, warning: int, action: int, *, form: CohortSpec) -> None:
         """Propose what a button of a warning offers.
@@ -146,12 +147,14 @@ class Conversations:
     def undo(self, id: str, position: int) -> None:
         """Take an applied proposal back: the form is as before it.
 
+        Edits made since go with it; they are said, and can be applied again.
+
         Raises:
             UserError: there is no such exchange.
         """
         said = self._at(id, position)
-        if said.outcome is Outcome.APPLIED:
-            self._store.settle(id, position, Outcome.UNDONE, form=said.before.as_json())
+        if said.outcome is Outcome.APPLIED and (edited := self._take_back(id, said)) is not None:
+            self._tell_undone(id, "Undo", said, edited)
 
     def keep_form(self, id: str, form: CohortSpec) -> int:
         """Keep what the form says now; returns the revision.
@@ -163,7 +166,9 @@ class Conversations:
 
     def delete(self, id: str) -> None:
         """Forget a conversation; its cohorts stay."""
-        if (reply := self._replies.pop(id, None)) is not None:
+        with self._starting:
+            reply = self._replies.pop(id, None)
+        if reply is not None:
             reply.stop()
         self._store.delete(id)
 
@@ -198,13 +203,28 @@ class Conversations:
             self._store.settle(id, last.position, Outcome.DROPPED)
             said = "The proposal is dropped; the form stays as it is."
         elif applied is not None:
-            self.undo(id, applied.position)
-            of = f"“{applied.text}”" if applied.text else f"request {applied.position}"
-            said = f"Undone: the form is again as it was before {of}."
+            self._tell_undone(id, text, applied, self._take_back(id, applied))
+            return
         else:
             said = "Nothing was applied in this conversation, so there is nothing to undo."
         turn = Turn(intent="refine", answer=Answer(text=said))
         self._store.append(id, text=text, turn=turn.as_json(), before=before.form.as_json())
+
+    def _take_back(self, id: str, applied: Exchange) -> CohortSpec | None:
+        """Undo ``applied``; returns the form until now, where it was edited since and would be lost."""
+        form = self.open(id).form
+        self._store.settle(id, applied.position, Outcome.UNDONE, form=applied.before.as_json())
+        known = (applied.before, applied.turn.spec if applied.turn is not None else None)
+        return None if form in known else form
+
+    def _tell_undone(self, id: str, text: str, applied: Exchange, edited: CohortSpec | None) -> None:
+        of = f"“{applied.text}”" if applied.text else f"request {applied.position}"
+        said = f"Undone: the form is again as it was before {of}."
+        if edited is not None:
+            said += " It had been edited since, and those edits are undone too; apply this to have them back."
+        turn = Turn(intent="refine", spec=edited, answer=Answer(text=said))
+        outcome = Outcome.UNDONE if edited is not None else None
+        self._store.append(id, text=text, turn=turn.as_json(), before=applied.before.as_json(), outcome=outcome)
 
     def _start_over(self, id: str, text: str, form: CohortSpec) -> None:
         last = self.open(id).last_proposal

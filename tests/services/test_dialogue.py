@@ -13,7 +13,8 @@ from engine.conversation.contract import Action, Turn, Warning
 from engine.core.errors import InternalError, UserError
 from engine.core.settings import Settings
 from engine.core.workspace import Workspace, write_json
-from engine.services.assistant import Assistant
+from engine.schema.catalogue import catalogue
+from engine.services.assistant import Assistant, by_rules
 from engine.services.chat import Chat
 from engine.services.commands_in_text import is_start_over, is_undo
 from engine.services.context import Context
@@ -144,6 +145,21 @@ def test_typed_undo_is_the_button(context: Context) -> None:
     assert outcomes(desk.now()) == [Outcome.UNDONE, Outcome.UNDONE, None, None, None]
 
 
+@pytest.mark.parametrize("typed", [False, True])
+def test_edits_that_an_undo_takes_with_it_are_said_and_can_be_had_back(context: Context, typed: bool) -> None:
+    desk = Desk(context)
+    desk.say("250 women over 65")
+    desk.apply(1)
+    edited = desk.form.model_copy(update={"patients": 77})
+    desk.service.keep_form(desk.now().id, edited)
+    desk.say("undo") if typed else desk.undo(1)
+    told = desk.see().exchanges[-1]
+    assert told.turn is not None and told.turn.answer is not None and "edited since" in told.turn.answer.text
+    assert (desk.form, told.turn.spec) == (EMPTY, edited)
+    desk.apply(told.position)
+    assert desk.form == edited
+
+
 def test_undo_drops_a_proposal_that_waits_and_leaves_what_is_applied(context: Context) -> None:
     desk = Desk(context)
     desk.say("250 women over 65")
@@ -214,6 +230,16 @@ def test_an_earlier_proposal_comes_forward_against_the_form_of_now(context: Cont
     desk.apply(3)
     desk.undo(3)
     assert desk.form.patients == 300
+
+
+@pytest.mark.parametrize("text", ["50 women like the US population", "50 pregnant men like the US population"])
+def test_no_proposal_follows_a_population_that_does_not_ship(text: str) -> None:
+    turn = by_rules(text, schema=catalogue().mimic3_schema())
+    assert "No population table" in turn.warnings[-1].message
+    assert [part.text for part in turn.understood if part.note.startswith("not possible")] == ["like the US population"]
+    offered = [action.spec for warning in turn.warnings for action in warning.actions]
+    proposed = [spec for spec in (turn.spec, *offered) if spec is not None]
+    assert proposed and not any(spec.reference_population for spec in proposed)
 
 
 PERSONAL = "like my patient Mr. John Miller, phone +44 20 7946 0958, MRN 4711234"
