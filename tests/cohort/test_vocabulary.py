@@ -43,3 +43,17 @@ def test_known_lay_names() -> None:
     by_name = {name: disease for disease in diseases() for name in (disease.name, *disease.also)}
     assert by_name["heart attack"].flag == "myocardial_infarction"
     assert by_name["gallstones"].icd9 == ("574",)
+
+
+def test_names_built_alike_come_from_parts_of_the_body() -> None:
+    by_name = {name: disease for disease in diseases() for name in (disease.name, *disease.also)}
+    assert by_name["cancer of the gullet"].icd9 == by_name["esophageal tumor"].icd9 == ("150",)
+    assert by_name["fractured collarbone"].icd9 == ("810",)
+    assert by_name["skeletal mets"].icd9 == ("1985",)
+    assert "cancer of the esophageal" not in by_name
+
+
+def test_a_listed_name_is_not_built_again() -> None:
+    named = [disease.name for disease in diseases() if "colon cancer" in (disease.name, *disease.also)]
+    assert named == ["colon cancer"]
+    assert next(disease for disease in diseases() if disease.name == "colon cancer").icd9 == ("153", "154")
