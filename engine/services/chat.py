@@ -37,7 +37,7 @@ class Chat:
 
         ``stop`` makes it be content with the rules' turn; ``tell`` gets pieces of a model's explanation.
         """
-        schema = read_schema(self._context.workspace.dataset(dataset_id) / "table.parquet")
+        schema = read_schema(self._context.workspace.dataset(dataset_id) / "table.parquet").released()
         return self._assistant.reply(
             text, schema=schema, previous=previous, stop=stop, tell=tell, backend=backend,
             context=self.knowledge(dataset_id),

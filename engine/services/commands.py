@@ -316,9 +316,9 @@ def _source_schema(source: str | None) -> TableSchema:
     if path.is_dir():
         return TableSchema.model_validate(json.loads((path / "manifest.json").read_text("utf-8"))["schema"])
     if path.suffix == ".parquet":
-        return read_schema(path)
+        return read_schema(path).released()
     if path.is_file():
-        return infer_schema(read_csv(path).frame)
+        return infer_schema(read_csv(path).frame).released()
     raise UserError(f"there is no source {source!r}", remedy="Name a table, a model folder, or leave --source out.")
 
 

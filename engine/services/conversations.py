@@ -247,7 +247,7 @@ class Conversations:
         return exchange(found)
 
     def _schema(self, dataset_id: str) -> TableSchema:
-        return read_schema(self._context.workspace.dataset(dataset_id) / "table.parquet")
+        return read_schema(self._context.workspace.dataset(dataset_id) / "table.parquet").released()
 
 
 def _continued(so_far: Conversation, form: CohortSpec) -> CohortSpec:

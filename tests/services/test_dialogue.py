@@ -242,6 +242,15 @@ def test_no_proposal_follows_a_population_that_does_not_ship(text: str) -> None:
     assert proposed and not any(spec.reference_population for spec in proposed)
 
 
+def test_no_answer_tells_the_largest_value_that_a_patient_has(context: Context) -> None:
+    desk = Desk(context)
+    own = SCHEMA["age_years"].model_copy(update={"maximum": 88.75, "bounds_are_public": False})
+    path = context.workspace.dataset(desk.dataset) / "table.parquet"
+    write_table(path, patients(300, seed=1), SCHEMA.replace(own))
+    desk.say("50 patients over 95")
+    assert "88.75" not in stored(context)
+
+
 PERSONAL = "like my patient Mr. John Miller, phone +44 20 7946 0958, MRN 4711234"
 
 
