@@ -90,7 +90,7 @@ def diagnosis_concepts(request: Request, lexicon: Lexicon) -> list[str]:
     """Columns of the catalogue that the request's diseases are recorded in."""
     found = []
     for item in request.items:
-        criterion = item.get("condition")
+        criterion = item.get("condition") if not item.is_("filler") else None
         names = [criterion.column] if criterion is not None else list(item.get("column") or ())
         found += [concept_of(lexicon.schema[name]) or name for name in names]
         missing = item.get("unavailable")
@@ -140,7 +140,7 @@ def _column(request: Request, lexicon: Lexicon, *, fillers: bool = False) -> Col
         if names and not item.is_("columns") and not is_unit and (fillers or not item.is_("filler")):
             return lexicon.schema[names[0]]
         criterion = item.get("condition")
-        if criterion is not None:
+        if criterion is not None and not item.is_("filler"):  # "does" may also be read as an abbreviation (DOE)
             return lexicon.schema[criterion.column]
     return None
 
