@@ -40,16 +40,18 @@ def allows(draft: str, text: str, schema: TableSchema, previous: CohortSpec | No
     return True
 
 
-def written(text: str, schema: TableSchema, previous: CohortSpec | None, *, seed: int, ending: float) -> str:
+def written(
+    text: str, schema: TableSchema, previous: CohortSpec | None, *, seed: int, ending: float, most: int = MOST
+) -> str:
     """What a model of random opinions writes; the lower ``ending``, the less it likes to close a bracket."""
     grammar = request_grammar(text, schema=schema, previous=previous)
-    processor = constrained_processor(grammar, WORDS, closing_after=MOST - room_to_close(grammar))
+    processor = constrained_processor(grammar, WORDS, closing_after=max(0, most - room_to_close(grammar)))
     generator = torch.Generator().manual_seed(seed)
     ids = torch.tensor([[1, 300]])
     reluctant = torch.zeros(len(WORDS))
     reluctant[bracket_tokens(WORDS)] = ending
     reluctant[WORDS.eos_token_id] = 2 * ending
-    for _ in range(MOST):
+    for _ in range(most):
         scores = torch.randn(1, len(WORDS), generator=generator) + reluctant
         token = processor(ids, scores).argmax(-1, keepdim=True)
         ids = torch.cat([ids, token], dim=1)
@@ -95,6 +97,13 @@ def test_one_hundred_of_one_hundred_random_drafts_validate() -> None:
     assert asking > 10, "the drafts are too plain to prove anything"
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_model_that_would_never_end_is_brought_to_an_end(seed: int) -> None:
+    text = "women with COPD, sepsis, gout, asthma, stroke, obesity, dementia, anemia or HIV over 65, BMI over 30"
+    draft = written(text, mimic_like(), None, seed=seed, ending=-100, most=320)
+    jsonschema.validate(json.loads(draft), draft_schema(mimic_like(), text))
+
+
 @pytest.mark.parametrize(
     ("text", "draft", "allowed"),
     [
@@ -125,6 +134,8 @@ def test_one_hundred_of_one_hundred_random_drafts_validate() -> None:
          '[["410","414"]]}]}', True),
         ("codes 410-414", '{"intent":"generate","criteria":[{"column":"primary_icd9_code","between_codes":'
          '[["410","428"]]}]}', False),
+        ("ICD-9 428 or 410", '{"intent":"generate","criteria":[{"column":"primary_icd9_code","between_codes":'
+         '[["428","410"]]}]}', False),
         ("women", '{"intent":"generate","criteria":[{"column":"sex","any_of":["F"]}]}', True),
         ("women", '{"intent":"generate","criteria":[{"column":"sex","any_of":["woman"]}]}', False),
         ("women", '{"intent":"generate","criteria":[{"column":"shoe_size","recorded":true}]}', False),

@@ -132,11 +132,13 @@ def test_it_ends_with_the_process_that_started_it(folder: Path) -> None:
     code = (
         "import os, sys; from engine.conversation.language_model.client import HostedModel; "
         "from engine.conversation.language_model.settings import LlamaSettings; "
-        "client = HostedModel(LlamaSettings(model=sys.argv[1])); client.start(); "
-        "print(client._process.pid, flush=True); os._exit(9)"
+        "client = HostedModel(LlamaSettings(model=sys.argv[1])); client.start(); client.wait(60); "
+        "print(client.state().state, client._process.pid, flush=True); os._exit(9)"
     )
     done = subprocess.run((sys.executable, "-c", code, str(folder)), cwd=ROOT, capture_output=True, text=True)
-    pid, until = int(done.stdout), time.monotonic() + WAIT
+    state, pid = done.stdout.split()
+    assert state == "ready"
+    pid, until = int(pid), time.monotonic() + WAIT
     while _lives(pid) and time.monotonic() < until:
         time.sleep(0.05)
     assert not _lives(pid)
