@@ -148,14 +148,17 @@ class Conductor:
 
 
 def _pass_on(told: "SimpleQueue[str | None]", tell: Tell | None) -> bool:
-    """Hand on what was written meanwhile, waiting a moment for it; whether the end (None) has come."""
+    """Hand on one piece of what was written, waiting a moment for it; whether the end (None) has come instead.
+
+    One only: between two pieces the caller looks for a wish to stop and at the time.
+    """
     try:
-        while (piece := told.get(timeout=_LOOK_SECONDS)) is not None:
-            if tell is not None:
-                tell(piece)
+        piece = told.get(timeout=_LOOK_SECONDS)
     except Empty:
         return False
-    return True
+    if piece is not None and tell is not None:
+        tell(piece)
+    return piece is None
 
 
 def _is_settled(text: str, ruled: Turn) -> bool:

@@ -229,6 +229,27 @@ def test_stop_is_answered_by_the_rules_at_once() -> None:
     assert "it was stopped" in turn.notice
 
 
+@pytest.mark.parametrize("how", ["stopped", "late"])
+def test_a_backend_that_never_stops_writing_holds_nobody_up(how: str) -> None:
+    stop, told_to_end = threading.Event(), threading.Event()
+
+    class Chatty(Scripted):
+        def parse(self, text, *, schema, previous=None, stop=None, tell=None) -> Turn:
+            assert stop is not None and tell is not None
+            for _ in range(1000):
+                tell("and ")
+                if stop.wait(0.002):
+                    told_to_end.set()
+                    break
+            return Turn(intent="unclear")
+
+    ask(
+        Chatty(""), "40 women", stop=stop, seconds=0.2 if how == "late" else 60,
+        tell=lambda _: stop.set() if how == "stopped" else None,
+    )  # fmt: skip
+    assert told_to_end.wait(10)
+
+
 def test_the_explanation_is_told_in_the_asking_thread_and_in_order() -> None:
     said: list[tuple[str, int]] = []
     ask(Scripted("50; sex = F"), "50 women", tell=lambda piece: said.append((piece, threading.get_ident())))
