@@ -6,7 +6,7 @@ from pages.components.entry import through_shell
 
 through_shell("pages/assistant.py")
 
-from pages.components import assistant, assistant_endpoint, assistant_model
+from pages.components import assistant, assistant_endpoint, assistant_fine_tuning, assistant_model
 
 st.title("Assistant")
 st.markdown(
@@ -16,10 +16,14 @@ st.markdown(
 )
 assistant.in_use()
 picked = assistant.pick()
+model = ""
 with st.container(border=True, key="assistant-settings"):
     if picked == "llama":
-        assistant_model.settings()
+        model = assistant_model.settings()
     elif picked == "endpoint":
         assistant_endpoint.settings()
     else:
         assistant.rules()
+if picked == "llama":
+    with st.container(border=True, key="assistant-fine-tuning"):
+        assistant_fine_tuning.section(model)

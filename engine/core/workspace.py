@@ -2,8 +2,8 @@
 
 Layout: ``cohort_studio.db`` · ``datasets/ID/`` (``table.parquet``, ``schema.json``, ``report.json``, ``splits.json``) ·
 ``models/ID/`` · ``cohorts/ID/`` (``cohort.parquet``, ``manifest.json``, ``comparison.json``) ·
-``jobs/ID/`` (checkpoints) · ``ledger/`` (keyed hashes of the registered patients) · ``secret.key`` ·
-``assistant.json``.
+``adapters/ID/`` (of the language model) · ``jobs/ID/`` (checkpoints) · ``ledger/`` (keyed hashes of the registered
+patients) · ``secret.key`` · ``assistant.json``.
 """
 
 import json
@@ -110,6 +110,10 @@ class Workspace:
     def cohort(self, cohort_id: str) -> Path:
         """Folder of a synthetic cohort."""
         return self._folder("cohorts", cohort_id)
+
+    def adapter(self, adapter_id: str) -> Path:
+        """Folder of an adapter of the language model."""
+        return self._folder("adapters", adapter_id)
 
     def job(self, job_id: str) -> Path:
         """Folder of a job's checkpoints."""

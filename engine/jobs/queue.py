@@ -57,13 +57,17 @@ class Queue:
         with self._database.reading() as connection:
             return job_record(_row(connection, id))
 
-    def jobs(self, active_only: bool = False, limit: int = 50, subject: str | None = None) -> list[JobRecord]:
-        """Jobs, the newest first; only queued and running ones, or those of one subject."""
+    def jobs(
+        self, active_only: bool = False, limit: int = 50, subject: str | None = None, kind: str | None = None
+    ) -> list[JobRecord]:
+        """Jobs, the newest first; only queued and running ones, or those of one subject or kind."""
         query = select(jobs).order_by(jobs.c.number.desc()).limit(limit)
         if active_only:
             query = query.where(jobs.c.state.in_([JobState.QUEUED, JobState.RUNNING]))
         if subject is not None:
             query = query.where(jobs.c.subject == subject)
+        if kind is not None:
+            query = query.where(jobs.c.kind == kind)
         with self._database.reading() as connection:
             return [job_record(row) for row in connection.execute(query)]
 

@@ -11,6 +11,7 @@ from engine.services.context import Context
 from engine.services.conversations import Conversations
 from engine.services.datasets import Datasets
 from engine.services.exports import Exports
+from engine.services.fine_tuning import FineTuning
 from engine.services.training import Training
 from engine.services.work import Work
 
@@ -50,6 +51,11 @@ class Studio:
     def assistant(self) -> Assistant:
         """Who reads requests."""
         return Assistant(self._context.workspace)
+
+    @cached_property
+    def fine_tuning(self) -> FineTuning:
+        """Adapters of the language model."""
+        return FineTuning(self._context)
 
     @cached_property
     def chat(self) -> Chat:

@@ -19,17 +19,19 @@ _STATES = {
 _LICENCE = "https://huggingface.co/meta-llama/Llama-2-7b-chat-hf"
 
 
-def settings() -> None:
-    """Draw the settings; nothing is downloaded or loaded before "Load"."""
+def settings() -> str:
+    """Draw the settings; nothing is downloaded or loaded before "Load". Returns the model that is named in them."""
     st.header("Language model on this machine", anchor=False)
     kept = studio().assistant.choice()
+    st.session_state.setdefault("model-name", kept.model)
+    st.session_state.setdefault("model-adapter", kept.adapter)
     model = st.text_input(
-        "Model", kept.model, key="model-name", max_chars=500,
+        "Model", key="model-name", max_chars=500,
         help=f"A name on Hugging Face, such as {LLAMA}, or a folder on this machine that holds a model.",
     )  # fmt: skip
     adapter = st.text_input(
-        "Adapter folder (optional)", kept.adapter, key="model-adapter", max_chars=500,
-        help="A LoRA adapter, such as python -m engine fine-tune writes.",
+        "Adapter folder (optional)", key="model-adapter", max_chars=500,
+        help="A LoRA adapter, such as Fine-tune below or python -m engine fine-tune writes.",
     )  # fmt: skip
     seconds = waiting_time(kept)
     new = kept.model_copy(
@@ -44,6 +46,13 @@ def settings() -> None:
         _state()
     else:
         st.caption("Once it is in use it can be loaded here.")
+    return new.model
+
+
+def show(choice: Choice) -> None:
+    """Fill the fields in from ``choice``; for callbacks, which run before the fields exist."""
+    st.session_state["model-name"] = choice.model
+    st.session_state["model-adapter"] = choice.adapter
 
 
 def _needs(choice: Choice) -> None:

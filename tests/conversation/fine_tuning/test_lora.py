@@ -11,10 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.conversation.fine_tuning.examples import examples
 from engine.conversation.fine_tuning.lora import RECORD, load_base
-from engine.conversation.fine_tuning.pairs import pairs
-from engine.conversation.fine_tuning.scratch import small_model, small_tokenizer
 from engine.conversation.fine_tuning.training import newest_checkpoint
 from engine.core.errors import Cancelled, UserError
 from engine.core.progress import Silent
@@ -28,6 +25,7 @@ from engine.services.context import Context
 from engine.services.fine_tuning import FineTuning
 from engine.storage.database import Database
 from engine.storage.records import JobState
+from tests.helpers.small_llama import save
 
 ROOT = Path(__file__).resolve().parents[3]
 MIMIC = catalogue().mimic3_schema()
@@ -38,14 +36,7 @@ STEPS_OF_ALL = 3
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Llama with a vocabulary and a chat template of its own, saved like a real one."""
-    rows = examples(pairs(MIMIC, number=60, seed=3), MIMIC)
-    texts = [message["content"] for row in rows for part in ("prompt", "completion") for message in row[part]]
-    tokenizer = small_tokenizer(texts, words=600)
-    folder = tmp_path_factory.mktemp("base")
-    tokenizer.save_pretrained(folder)
-    small_model(tokenizer, seed=1, hidden=64, layers=2, longest=1024).save_pretrained(folder)
-    return folder
+    return save(tmp_path_factory.mktemp("base"))
 
 
 def command(*arguments: str | Path) -> list[str]:
