@@ -11,9 +11,9 @@ closer the synthetic rows come to it than the reference does. No access to the m
   Troncoso 2022).
 
 Members are training patients, non-members held-out ones, one row of each. A third of the hold-out is the reference and
-is not attacked: were the same patients both, the interval would be too narrow. Area under the ROC curve after DeLong et al. 1988;
-true positive rate at 1 % false positives (Carlini et al. 2022), where one threshold, set on all non-members, serves
-all patients and the rarest alike.
+is not attacked: were the same patients both, the interval would be too narrow. Area under the ROC curve after DeLong
+et al. 1988; true positive rate at 1 % false positives (Carlini et al. 2022), where one threshold, set on all
+non-members, serves all patients and the rarest alike.
 """
 
 from collections.abc import Iterator
@@ -58,12 +58,14 @@ class Scored:
         closest: (n_targets,) distance to the closest synthetic record, summed over columns.
         is_member: (n_targets,) boolean.
         groups: per group the positions of its patients; ``rarest`` is absent where it is not assessable.
+        rare_share: what share of the patients the rarest are.
     """
 
     scores: dict[str, np.ndarray]
     closest: np.ndarray
     is_member: np.ndarray
     groups: dict[str, np.ndarray]
+    rare_share: float = 0.0
 
 
 def attacked(
@@ -97,7 +99,8 @@ def attacked(
         "closest": -made[0],
     }
     placed = {name: np.searchsorted(targets, group) for name, group in groups.items()}
-    return Scored(scores, made[0], is_member[targets], placed)
+    share = 0.0 if rare is None else len(rare) / len(everyone)
+    return Scored(scores, made[0], is_member[targets], placed, share)
 
 
 def membership(scored: Scored, rng: np.random.Generator, *, minimum: int) -> dict[str, Any]:
@@ -105,7 +108,9 @@ def membership(scored: Scored, rng: np.random.Generator, *, minimum: int) -> dic
 
     Per group: ``reason`` (why it is not assessable, else empty, and then) ``members``, ``nonmembers``; ``auc`` per
     score and ``control``: the same attack with half of the non-members for members; ``true_positives`` and
-    ``false_positives``: shares of members and of non-members above the threshold; ``sentence``; ``verdict``.
+    ``false_positives``: shares of members and of non-members above the threshold; ``verdict``: ``"leak"`` where either
+    the area's interval is above 0.5 or the two shares' intervals are apart, else ``"none_found"``; ``share`` of the
+    patients that the rarest are; ``sentence``.
     """
     score = scored.scores[HEADLINE]
     everyone = scored.groups["all"]
@@ -122,17 +127,22 @@ def membership(scored: Scored, rng: np.random.Generator, *, minimum: int) -> dic
         areas = {attack: area(scores[rows][truth], scores[rows][~truth]) for attack, scores in scored.scores.items()}
         others = rng.permutation(score[rows][~truth])
         half = len(others) // 2
+        hits = [Tally.of(score[rows][side] > threshold) for side in (truth, ~truth)]
         group = {
             "reason": "",
             "members": int(truth.sum()),
             "nonmembers": int((~truth).sum()),
             "auc": {attack: one.as_dict() for attack, one in areas.items()},
             "control": area(others[:half], others[half:]).as_dict(),
-            "true_positives": Tally.of(score[rows][truth] > threshold).exact(minimum),
-            "false_positives": Tally.of(score[rows][~truth] > threshold).exact(minimum),
+            "true_positives": hits[0].exact(minimum),
+            "false_positives": hits[1].exact(minimum),
         }
+        bounds = [clopper_pearson(one.count, one.targets) for one in hits]
         low = areas[HEADLINE].low
-        group["verdict"] = "leak" if low is not None and low > 0.5 else "none_found"
+        is_leak = bounds[0][0] > bounds[1][1] or (low is not None and low > 0.5)
+        group["verdict"] = "leak" if is_leak else "none_found"
+        if name == "rarest":
+            group["share"] = round(scored.rare_share, 3)
         groups[name] = group | {"sentence": _sentence(name, group)}
     return {"reason": "", "groups": groups, "scores": SCORES, "headline": HEADLINE, "rate": FALSE_POSITIVES}
 
@@ -171,7 +181,9 @@ def _near(targets: Records, others: Records, width: float) -> Iterator[np.ndarra
 
 
 def _sentence(name: str, group: dict[str, Any]) -> str:
-    who = "training patients from others" if name == "all" else "the rarest training patients from other rare patients"
+    who = "training patients from others"
+    if name == "rarest":
+        who = f"the rarest {100 * group['share']:.2g} % of training patients from other rare patients"
     figure, right = group["auc"][HEADLINE], group["true_positives"]
     return (
         f"Membership inference tells {who} with AUC {figure['value']:.2f} (95 % interval {figure['low']:.2f} to "

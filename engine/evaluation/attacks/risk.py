@@ -7,7 +7,7 @@ Tasnádi 2023, "A unified framework for quantifying privacy risk in synthetic da
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from engine.evaluation.cells import rounded_share
 from engine.evaluation.estimates import Z95, Estimate
 
 _STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+_LEAST_WRONG = 10
+"""Attempts of the control that must be wrong: risk is measured in what the control leaves."""
 _WIDEST = 0.5
 """An interval wider than this leaves the question open."""
 
@@ -26,7 +28,7 @@ class Tally:
 
     Attributes:
         share: right attempts, of all.
-        count: patients (or rows) with a right attempt.
+        count: right attempts that were counted, in patients (or rows).
         targets: patients (or rows) that were attacked.
         trials: independent attempts that carry as much evidence; ``targets`` where each was attacked once.
     """
@@ -47,7 +49,10 @@ class Tally:
         share = min(1.0, float(counted.mean())) if targets else 0.0
         variance = float(counted.var()) if targets else 0.0
         trials = targets * share * (1 - share) / variance if variance > 0 and share < 1 else targets / factor
-        return cls(share, int((counted > 0).sum()), targets, trials)
+        # Parts of attempts on a patient add up, but some are not none, nor most all.
+        count = round(float(right.sum()))
+        count = min(max(count, int((right > 0).any())), targets - int((right < 1).any()))
+        return cls(share, count, targets, trials)
 
     def wilson(self, z: float = Z95) -> tuple[float, float]:
         """Centre and half-width of Wilson's interval (1927)."""
@@ -55,6 +60,14 @@ class Tally:
         centre = (self.share + z**2 / (2 * self.trials)) / scale
         spread = self.share * (1 - self.share) / self.trials + z**2 / (4 * self.trials**2)
         return centre, z * math.sqrt(spread) / scale
+
+    def masked(self, minimum: int) -> "Tally":
+        """The same for every small count, or small rest: half of the minimum."""
+        if 0 < self.count < minimum:
+            return replace(self, share=min(0.5, minimum / 2 / self.targets))
+        if 0 < self.targets - self.count < minimum:
+            return replace(self, share=max(0.5, 1 - minimum / 2 / self.targets))
+        return self
 
     def shown(self, minimum: int) -> dict[str, Any]:
         """``value``, ``low``, ``high`` (Wilson), ``text``; bounds only where the count, or the rest, is a small one."""
@@ -103,6 +116,8 @@ def risk(attack: Tally, control: Tally, *, z: float = Z95) -> Estimate:
     """
     if not attack.targets or not control.targets:
         return Estimate.missing("there is nothing to attack")
+    if control.trials * (1 - control.share) < _LEAST_WRONG:
+        return Estimate.missing("the attack is right about nearly everyone, trained on or not")
     (hit, hit_error), (chance, chance_error) = attack.wilson(z), control.wilson(z)
     value = (hit - chance) / (1 - chance)
     error = math.hypot(hit_error / (1 - chance), (hit - 1) / (1 - chance) ** 2 * chance_error)
@@ -116,13 +131,16 @@ def risk_entry(
 
     Keys: ``risk`` ``{value, low, high, reason}``; ``chance``: what the control alone spans on that scale;
     ``attack``, ``control``, ``baseline`` (:meth:`Tally.shown`); ``verdict``: ``"leak"`` (the interval lies above 0),
-    ``"too_weak"`` (the attack is no better than guessing without the cohort, or the interval is too wide: it cannot
-    say) or ``"none_found"``.
+    ``"too_weak"`` (the attack is no better than guessing without the cohort, or the interval is too wide or absent: it
+    cannot say) or ``"none_found"``.
     """
-    found = coarse(risk(attack, control, z=z), min(attack.targets, control.targets), minimum)
+    # Whether there is a leak is told even where it is of a few patients; how many they are is not.
+    verdict = _verdict(risk(attack, control, z=z), attack, baseline)
+    attack_shown, control_shown = attack.masked(minimum), control.masked(minimum)
+    found = coarse(risk(attack_shown, control_shown, z=z), min(attack.targets, control.targets), minimum)
     chance = Estimate.missing("there is nothing to attack")
     if control.targets:
-        centre, half = control.wilson()
+        centre, half = control_shown.wilson()
         chance = coarse(Estimate(0.0, -half / (1 - centre), half / (1 - centre)), control.targets, minimum)
     return {
         "risk": found.as_dict(),
@@ -130,7 +148,7 @@ def risk_entry(
         "attack": attack.shown(minimum),
         "control": control.shown(minimum),
         "baseline": None if baseline is None else baseline.shown(minimum),
-        "verdict": _verdict(found, attack, baseline),
+        "verdict": verdict,
     }
 
 
