@@ -1,7 +1,7 @@
 """How strongly the columns of a data set go with a diagnosis, for lists of important columns; aggregates only.
 
 Measured on the real table, so it is not covered by any model's epsilon. Kept in the data set's folder, because the chat
-asks for it again with every request.
+asks for it again with every request, for as long as table and small-cell minimum stay the same.
 """
 
 import json
@@ -34,14 +34,19 @@ class TableAssociations:
 
     def __call__(self, diagnosis: Criterion) -> Mapping[str, float]:
         """Strength of each column's association with ``diagnosis``; empty where too few patients have or lack it."""
-        path = self._folder / "associations.json"
+        path, table_path = self._folder / "associations.json", self._folder / "table.parquet"
+        file = table_path.stat()
+        # What was measured on an earlier preparation, or with another minimum, does not hold any more.
+        measured_on = {"small_cell_minimum": self._minimum, "table": [file.st_mtime_ns, file.st_size]}
         kept = read_json(path) if path.is_file() else {}
+        if kept.get("measured_on") != measured_on:
+            kept = {"measured_on": measured_on, "strengths": {}}
         key = json.dumps(CohortSpec(criteria=(diagnosis,)).as_json()["criteria"][0], sort_keys=True)
-        if key not in kept:
-            table, schema = read_table(self._folder / "table.parquet")
-            kept[key] = strengths(table, schema, diagnosis, small_cell_minimum=self._minimum)
+        if key not in kept["strengths"]:
+            table, schema = read_table(table_path)
+            kept["strengths"][key] = strengths(table, schema, diagnosis, small_cell_minimum=self._minimum)
             write_json(path, kept)
-        return kept[key]
+        return kept["strengths"][key]
 
 
 def strengths(

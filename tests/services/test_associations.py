@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from engine.cohort.spec import Criterion
-from engine.core.workspace import read_json
+from engine.core.workspace import read_json, write_json
 from engine.schema.table import Column, Kind, Role, TableSchema, conform
 from engine.services.associations import TableAssociations, strengths
 from engine.storage.tables import write_table
@@ -70,6 +70,25 @@ def test_they_are_measured_once(tmp_path: Path) -> None:
     write_table(tmp_path / "table.parquet", table(), SCHEMA)
     associations = TableAssociations(tmp_path, small_cell_minimum=11)
     first = associations(ILL)
-    assert len(read_json(tmp_path / "associations.json")) == 1
-    (tmp_path / "table.parquet").unlink()
-    assert associations(ILL) == first
+    kept = read_json(tmp_path / "associations.json")
+    assert list(kept["strengths"].values()) == [first]
+    for found in kept["strengths"].values():
+        found["twin"] = 0.5
+    write_json(tmp_path / "associations.json", kept)
+    assert associations(ILL) == {**first, "twin": 0.5}, "read from the file, not measured again"
+
+
+def test_a_stricter_minimum_and_a_new_preparation_are_measured_anew(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    write_table(path, table(share=20 / 400), SCHEMA)
+    assert TableAssociations(tmp_path, small_cell_minimum=11)(ILL) != {}
+    assert TableAssociations(tmp_path, small_cell_minimum=21)(ILL) == {}
+    assert TableAssociations(tmp_path, small_cell_minimum=11)(ILL) != {}
+    write_table(path, table(share=10 / 400), SCHEMA)
+    assert TableAssociations(tmp_path, small_cell_minimum=11)(ILL) == {}
+
+
+def test_a_file_of_an_earlier_version_is_not_trusted(tmp_path: Path) -> None:
+    write_table(tmp_path / "table.parquet", table(), SCHEMA)
+    write_json(tmp_path / "associations.json", {"{}": {"noise": 1.0}})
+    assert TableAssociations(tmp_path, small_cell_minimum=11)(ILL).keys() == {"twin", "marker"}
