@@ -139,8 +139,8 @@ def test_words_that_no_reading_accounts_for_stay_told() -> None:
 
 
 def test_a_reading_of_what_the_rules_cannot_read_says_so() -> None:
-    assert parse("people with the sugar sickness blorpt", schema=MIMIC).spec is None
-    turn = ask(Scripted("diabetes_type_2 = true"), "people with the sugar sickness blorpt")
+    assert parse("people with the snorfle blorpt", schema=MIMIC).spec is None
+    turn = ask(Scripted("diabetes_type_2 = true"), "people with the snorfle blorpt")
     assert (turn.backend, turn.spec) == ("endpoint", spec_of("diabetes_type_2 = true"))
     assert "Check it before you apply it" in turn.notice
 
