@@ -23,13 +23,13 @@ import yaml
 from engine.cohort.spec import CohortSpec
 from engine.conversation.comparison import differences
 from engine.conversation.fine_tuning.pairs import pairs
-from engine.conversation.fine_tuning.scratch import small_model, small_tokenizer
 from engine.conversation.fine_tuning.training import Course, train
 from engine.conversation.rules.lexicon import lexicon_for
 from engine.conversation.rules.parser import parse
 from engine.core.progress import Console
 from engine.core.workspace import read_json, write_json
 from engine.schema.catalogue import catalogue
+from tests.benchmarks.scratch import small_model, small_tokenizer
 from tests.benchmarks.statement_reader import Reader, asked
 from tests.benchmarks.statements import line_of
 from tests.conversation.patient_table_shape import spec_of

@@ -5,9 +5,9 @@ import llguidance.hf
 import pytest
 
 from engine.conversation.fine_tuning.pairs import pairs
-from engine.conversation.fine_tuning.scratch import small_tokenizer
 from engine.conversation.rules.lexicon import lexicon_for
 from engine.schema.catalogue import catalogue
+from tests.benchmarks.scratch import small_tokenizer
 from tests.benchmarks.statement_reader import grammar_of
 from tests.benchmarks.statements import line_of, spec_of_line
 from tests.conversation.patient_table_shape import spec_of

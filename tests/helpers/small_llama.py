@@ -4,8 +4,8 @@ from pathlib import Path
 
 from engine.conversation.fine_tuning.examples import examples
 from engine.conversation.fine_tuning.pairs import pairs
-from engine.conversation.fine_tuning.scratch import small_model, small_tokenizer
 from engine.schema.catalogue import catalogue
+from tests.benchmarks.scratch import small_model, small_tokenizer
 
 
 def save(folder: Path) -> Path:

@@ -9,11 +9,11 @@ import pytest
 
 from engine.conversation.fine_tuning.examples import examples
 from engine.conversation.fine_tuning.pairs import Pair, pairs
-from engine.conversation.fine_tuning.scratch import small_tokenizer
 from engine.conversation.language_model.constraint import request_grammar
 from engine.conversation.language_model.draft import read_draft
 from engine.conversation.language_model.prompt import messages
 from engine.schema.catalogue import catalogue
+from tests.benchmarks.scratch import small_tokenizer
 
 MIMIC = catalogue().mimic3_schema()
 

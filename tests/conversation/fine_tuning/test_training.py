@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from engine.conversation.fine_tuning.lora import adapter_configuration
-from engine.conversation.fine_tuning.scratch import small_model, small_tokenizer
 from engine.conversation.fine_tuning.training import Course, Outcome, newest_checkpoint, train
 from engine.core.errors import Cancelled, UserError
 from engine.core.progress import Silent
+from tests.benchmarks.scratch import small_model, small_tokenizer
 
 SAID = [
     "women over 65",
