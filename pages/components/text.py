@@ -1,5 +1,6 @@
 """Texts of the data on the screen, as they are written there."""
 
+import re
 from datetime import datetime
 
 from engine.cohort.spec import Value
@@ -7,11 +8,15 @@ from engine.cohort.spec import Value
 _SIGNS = frozenset("\\`*_{}()#+-.!|~<>$:")
 _BRACKETS = {"[": "&#91;", "]": "&#93;"}
 """As entities: an escaped bracket still ends a badge's label."""
+_LINKED = re.compile(r"\bhttps?:(?=//)|\bwww(?=\.)|@", re.IGNORECASE)
+_JOINER = "\N{WORD JOINER}"
+"""Takes no room. Addresses are looked for when the escapes are already gone, so that escaping alone stops no link."""
 
 
 def plain(text: str) -> str:
-    """``text`` so that Markdown shows it as it is typed: ``[70-80)`` is no link and ``a*b`` not emphasised."""
-    return "".join(f"\\{sign}" if sign in _SIGNS else _BRACKETS.get(sign, sign) for sign in text)
+    """``text`` so that Markdown shows it as it is typed: ``[70-80)`` and ``www.a.org`` link nowhere, ``a*b`` stays."""
+    unlinked = _LINKED.sub(lambda found: found.group() + _JOINER, text)
+    return "".join(f"\\{sign}" if sign in _SIGNS else _BRACKETS.get(sign, sign) for sign in unlinked)
 
 
 def category_label(category: Value) -> str:

@@ -1,5 +1,6 @@
 """The form shows and keeps every request; requests and conversations belong to their data set."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -200,6 +201,17 @@ def test_large_and_exact_numbers_are_written_in_full() -> None:
 
 def test_categories_are_shown_as_they_are_written() -> None:
     assert plain("[70-80) *a*") == "&#91;70\\-80\\) \\*a\\*"
+
+
+@pytest.mark.parametrize(
+    "text", ["https://a.example.org/x", "(HTTP://x.org)", "see www.example.org", "mail a.b@example.org", "WWW.x.org"]
+)
+def test_addresses_in_data_are_no_links(text: str) -> None:
+    # What Streamlit's Markdown links, looked for in the text that is left when the escapes are gone.
+    linked = re.compile(r"(?:https?://|www\.)[-.\w]+|[-.\w+]+@[-\w]+(?:\.[-\w]+)+", re.IGNORECASE)
+    assert linked.search(text)
+    assert not linked.search(plain(text).replace("\\", ""))
+    assert plain(text).replace("\\", "").replace("\N{WORD JOINER}", "") == text
 
 
 def test_an_emptied_unit_is_removed_and_an_emptied_bound_stays() -> None:
