@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from engine.plots.theme import SYNTHETIC, empty_figure, escaped, ink, quiet, shortened, template
 
-_TITLE = "What the cohort tells about the training patients"
+_TITLE = "Risk of patients in the training data"
 _ROW = 46
 _MOST_SECRETS = 3
 _LONGEST_LABEL = 40
@@ -29,7 +29,7 @@ def attack_rows(entry: dict[str, Any]) -> list[dict[str, Any]]:
             continue
         area = group["auc"][membership["headline"]]
         detail = f"AUC {area['value']:.2f}; at 1 % false alarms: {group['true_positives']['text']}"
-        found = {"risk": _advantage(area), "chance": _advantage(group["control"]), "detail": detail}
+        found = {"risk": _advantage(area), "chance": _advantage(group["chance"]), "detail": detail}
         rows.append({"label": label, "verdict": _VERDICTS[group["verdict"]], "reason": ""} | found)
     rows.append(_row("Attribute inference, all columns", entry["attribute"]))
     secrets = entry["attribute"].get("secrets", [])
@@ -41,7 +41,7 @@ def attack_rows(entry: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def attacks_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
-    """Forest plot of :func:`attack_rows`: risk as a diamond with its interval, the control as a grey bar around 0."""
+    """Forest plot of :func:`attack_rows`: risk as a diamond with its interval, what the control spans as a grey bar."""
     if entry["reason"]:
         return empty_figure(escaped(entry["reason"]), title=_TITLE, dark=dark)
     rows = attack_rows(entry)
@@ -52,7 +52,7 @@ def attacks_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
         go.Scatter(
             **_segments(shown, "chance", -0.18),
             mode="lines",
-            name="Control: patients not in the training",
+            name="Control: other patients",
             line={"color": quiet(dark=dark), "width": 7},
             opacity=0.55,
             hoverinfo="skip",
@@ -62,7 +62,7 @@ def attacks_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
         go.Scatter(
             **_segments(shown, "risk", 0.14),
             mode="lines",
-            line={"color": SYNTHETIC, "width": 2, "dash": "dash"},
+            line={"color": SYNTHETIC, "width": 2, "dash": "4px,2px"},
             legendgroup="risk",
             showlegend=False,
             hoverinfo="skip",
@@ -73,7 +73,7 @@ def attacks_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
             x=[row["risk"]["value"] for row, _ in shown],
             y=[place + 0.14 for _, place in shown],
             mode="markers",
-            name="Risk from the synthetic cohort",
+            name="Training patients",
             legendgroup="risk",
             marker={
                 "symbol": ["diamond" if row["verdict"] == _VERDICTS["leak"] else "diamond-open" for row, _ in shown],
@@ -97,7 +97,7 @@ def attacks_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     figure.add_vline(x=0, line={"color": quiet(dark=dark), "width": 1.5, "dash": "dot"})
     ends = [row[part]["low"] for row, _ in shown for part in ("risk", "chance") if row[part]["low"] is not None]
     figure.update_xaxes(
-        title={"text": "Risk beyond the control, 95 % interval (0 none, 1 certain)"},
+        title={"text": "Risk beyond the control, 95 % interval rounded outwards<br>(0 none, 1 certain)"},
         range=[max(-1.0, min([-0.05, *ends])) - 0.03, 1.03],
     )
     figure.update_yaxes(
@@ -109,8 +109,8 @@ def attacks_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     )
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": _TITLE, "subtitle": {"text": "filled: the attack succeeds more often on training patients"}},
-        height=170 + _ROW * len(rows),
+        title={"text": _TITLE, "subtitle": {"text": "filled: more exposed than patients who were not in it"}},
+        height=185 + _ROW * len(rows),
         margin={"t": 104, "r": 150},
         hovermode="closest",
     )

@@ -16,6 +16,7 @@ et al. 1988; true positive rate at 1 % false positives (Carlini et al. 2022), wh
 non-members, serves all patients and the rarest alike.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,7 @@ HEADLINE = "calibrated"
 
 _MOST_RARE = 500
 _MOST_REFERENCE = 2000
-_PAIRS = 60_000_000
+_PAIRS = 100_000_000
 _KERNEL = 0.1
 _SMALLEST = 0.01
 """A hundredth of one column's range: below it, records count as equally close."""
@@ -107,10 +108,10 @@ def membership(scored: Scored, rng: np.random.Generator, *, minimum: int) -> dic
     """JSON values: ``groups`` ``all`` and ``rarest``, each with its areas, rates and their control.
 
     Per group: ``reason`` (why it is not assessable, else empty, and then) ``members``, ``nonmembers``; ``auc`` per
-    score and ``control``: the same attack with half of the non-members for members; ``true_positives`` and
-    ``false_positives``: shares of members and of non-members above the threshold; ``verdict``: ``"leak"`` where either
-    the area's interval is above 0.5 or the two shares' intervals are apart, else ``"none_found"``; ``share`` of the
-    patients that the rarest are; ``sentence``.
+    score; ``control``: the same attack with half of the non-members for members; ``chance``: what guessing spans;
+    ``true_positives`` and ``false_positives``: shares of members and of non-members above the threshold; ``verdict``:
+    ``"leak"`` where either the area's interval is above 0.5 or the two shares' intervals are apart, else
+    ``"none_found"``; ``share`` of the patients that the rarest are; ``sentence``.
     """
     score = scored.scores[HEADLINE]
     everyone = scored.groups["all"]
@@ -134,6 +135,7 @@ def membership(scored: Scored, rng: np.random.Generator, *, minimum: int) -> dic
             "nonmembers": int((~truth).sum()),
             "auc": {attack: one.as_dict() for attack, one in areas.items()},
             "control": area(others[:half], others[half:]).as_dict(),
+            "chance": guessing(*(one.targets for one in hits)).as_dict(),
             "true_positives": hits[0].exact(minimum),
             "false_positives": hits[1].exact(minimum),
         }
@@ -157,6 +159,11 @@ def area(members: np.ndarray, others: np.ndarray) -> Estimate:
         low, high = bounds if found.value else (0.0, 1 - bounds[0])
         return Estimate(found.value, low, high)
     return found
+
+
+def guessing(members: int, others: int) -> Estimate:
+    """One half, with what 95 % of areas lie in where scores say nothing (Mann and Whitney 1947)."""
+    return Estimate.wald(0.5, math.sqrt((members + others + 1) / (12 * members * others)))
 
 
 def _stacked(first: Records, second: Records) -> Records:

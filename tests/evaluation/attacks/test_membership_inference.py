@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from planted_memoriser import COLUMNS, HOLDOUT, SCHEMA, TRAIN, attacked, cohort, patients
 
-from engine.evaluation.attacks.membership import area, membership
+from engine.evaluation.attacks.membership import area, guessing, membership
 from engine.evaluation.attacks.membership import attacked as scores_of
 from engine.evaluation.attacks.rarity import LEAST, isolation, rarest
 from engine.evaluation.attacks.records import Coder
@@ -105,6 +105,13 @@ def test_area_at_its_limit_has_an_exact_bound() -> None:
     assert (found.value, found.high) == (1.0, 1.0)
     assert found.low == pytest.approx(0.025 ** (1 / 50))
     assert area(np.arange(5.0), np.arange(5.0) + 10).high == pytest.approx(1 - 0.025 ** (1 / 5))
+
+
+def test_guessing_spans_what_random_scores_do() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [area(rng.random(60), rng.random(30)).value for _ in range(2000)]
+    found = guessing(60, 30)
+    assert (found.low, found.high) == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.015)
 
 
 def test_one_row_of_each_patient_is_attacked() -> None:
