@@ -7,8 +7,9 @@ from patient_table_shape import diabetes_like, mimic_like, spec_of
 
 from engine.cohort.spec import Criterion
 from engine.conversation.contract import Turn
-from engine.conversation.knowledge import answers
-from engine.conversation.knowledge.guidelines import guidelines
+from engine.conversation.knowledge import tables
+from engine.conversation.knowledge.guidelines import guidelines, passages
+from engine.conversation.knowledge.passages import cards
 from engine.conversation.knowledge.records import KnowledgeContext
 from engine.conversation.rules.parser import parse
 from engine.schema.catalogue import catalogue
@@ -88,7 +89,7 @@ def test_each_guideline_fills_a_list_of_ten(guideline) -> None:
 
 
 def test_every_ranked_source_exists() -> None:
-    shelf = {(passage.card, passage.section) for passage in answers.library(MIMIC)}
+    shelf = {(passage.card, passage.section) for passage in (*passages(), *cards(), tables.all_columns(MIMIC))}
     context, _ = associated({"lymphocytes": 0.4})
     for guideline in guidelines():
         turn = parse(f"the 40 most important variables for {guideline.disease}", schema=MIMIC, context=context)

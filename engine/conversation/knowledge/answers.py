@@ -9,13 +9,12 @@ from functools import lru_cache
 
 from engine.conversation.contract import Answer
 from engine.conversation.knowledge import guidelines, records, tables
-from engine.conversation.knowledge.passages import Passage, cards
+from engine.conversation.knowledge.passages import cards
 from engine.conversation.knowledge.records import KnowledgeContext
 from engine.conversation.knowledge.retrieval import Hit, Index
-from engine.conversation.knowledge.topics import by_topic, guideline_is_missing
-from engine.conversation.rules.items import Request, read_items
-from engine.conversation.rules.lexicon import Lexicon, lexicon_for
-from engine.schema.table import TableSchema
+from engine.conversation.knowledge.topics import by_topic, goal, guideline_is_missing
+from engine.conversation.rules.items import Request
+from engine.conversation.rules.lexicon import Lexicon
 
 THRESHOLD = 0.65
 """Share of the question's information that a passage has to cover. Chosen on the tuning part of
@@ -45,43 +44,40 @@ _PRODUCT = re.compile(
     re.IGNORECASE,
 )
 
+_OWN_SIZE = re.compile(
+    r"\b(?:how many|number of)\b.*\b(?:rows|patients|admissions|records)\b.*"
+    r"\b(?:(?:this|my|our|the) (?:data ?set|data|table|source|file|upload)|here)\b",
+    re.IGNORECASE,
+)
+"""Asks for the size of the data set at hand, which only its records tell."""
+
 
 def is_question(text: str) -> bool:
     """Whether ``text`` is worded as a question that does not describe patients."""
     return bool(_ASKS.search(text)) and not _COHORT.search(text) and not _WISH.search(text)
 
 
-def answer(text: str, *, schema: TableSchema, context: KnowledgeContext | None = None) -> Answer | None:
-    """The answer to a question about the product, its data or its cohorts; None if ``text`` is no such question.
-
-    What nothing that ships answers gets :func:`nothing_recorded`, without sources.
-
-    Args:
-        text: what the person typed.
-        schema: the source's columns.
-        context: the manifest and reports that the caller has.
-    """
-    lexicon = lexicon_for(schema)  # pyright: ignore[reportArgumentType] - frozen models hash by value
-    found = find(read_items(text, lexicon), lexicon, context)
-    return found or (nothing_recorded() if is_question(text) else None)
-
-
 def find(request: Request, lexicon: Lexicon, context: KnowledgeContext | None = None) -> Answer | None:
     """The quote that answers ``request``; None where it is no question or nothing that ships answers it."""
     if not _may_ask(request):
-        return _said_as_a_topic(request, context)
+        return _said_as_a_topic(request, lexicon, context)
     quoted = by_topic(request, lexicon)
     if quoted is not None:
         text, passage = quoted
         return Answer(text=text, sources=(passage.source,))
     hit = None if guideline_is_missing(request) else best(request.text, context)
+    if _OWN_SIZE.search(request.text) and (hit is None or hit.passage.card != records.PREPARATION):
+        return nothing_recorded()  # a card speaks of other data
     if hit is None or hit.coverage < THRESHOLD:
         return None
     return Answer(text=hit.passage.text, sources=(hit.passage.source,))
 
 
-def _said_as_a_topic(request: Request, context: KnowledgeContext | None) -> Answer | None:
+def _said_as_a_topic(request: Request, lexicon: Lexicon, context: KnowledgeContext | None) -> Answer | None:
     """The answer to words that are no question but name a subject of a card, all of them: "citation of MIMIC-III"."""
+    if not any(item.is_("patients", "number") for item in request.items) and (quoted := goal(request, lexicon)):
+        text, passage = quoted
+        return Answer(text=text, sources=(passage.source,))
     if any(item.is_(*_OF_REQUESTS) for item in request.items):
         return None
     hit = best(request.text, context)
@@ -110,19 +106,6 @@ def nothing_recorded() -> Answer:
     )
 
 
-def library(schema: TableSchema, context: KnowledgeContext | None = None) -> list[Passage]:
-    """Everything that an answer about ``schema`` may quote."""
-    return [
-        *_searched(),
-        *records.passages(context),
-        *tables.comorbidities().values(),
-        *tables.clinical_words().values(),
-        tables.all_columns(schema),
-        *(tables.columns_of_kind(schema, kind) for kind in tables.GROUPS),
-        *(tables.ColumnEntry(column).passage for column in schema.features),
-    ]
-
-
 def _may_ask(request: Request) -> bool:
     text = request.text
     if is_question(text):
@@ -131,10 +114,6 @@ def _may_ask(request: Request) -> bool:
     return counts and not any(item.is_("condition", "category", "number", "unavailable") for item in request.items)
 
 
-def _searched() -> tuple[Passage, ...]:
-    return (*cards(), *guidelines.passages(), *tables.plausibility_rules())
-
-
 @lru_cache(maxsize=1)
 def _index() -> Index:
-    return Index(_searched())
+    return Index((*cards(), *guidelines.passages(), *tables.plausibility_rules()))

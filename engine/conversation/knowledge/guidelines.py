@@ -107,6 +107,23 @@ def guideline_of(diagnoses: Collection[str]) -> Guideline | None:
     return next((one for one in guidelines() if set(one.diagnoses) & set(diagnoses)), None)
 
 
+def passage_about(
+    concepts: Collection[str], guideline: Guideline | None = None, saying: re.Pattern[str] | None = None
+) -> Passage | None:
+    """The most important statement about one of these columns of the catalogue, in one file or (None) in any.
+
+    Diseases that have a file of their own are not looked for. ``saying`` has to occur in the statement.
+    """
+    about = set(concepts) - {name for one in guidelines() for name in one.diagnoses}
+    said = [
+        (one, entry)
+        for one in ((guideline,) if guideline is not None else guidelines())
+        for entry in one.entries
+        if about & set(entry.concepts) and (saying is None or saying.search(entry.statement))
+    ]
+    return _quoted(*min(said, key=lambda pair: pair[1].priority)) if said else None
+
+
 def card_of(guideline: Guideline) -> str:
     """Title of the card that lists a disease's publications."""
     return f"Guidelines for {guideline.disease}"
@@ -120,9 +137,12 @@ def passages() -> tuple[Passage, ...]:
     for one in guidelines():
         publications = "; ".join(f"{source.name}. {source.citation}" for source in one.sources.values())
         found.append(Passage(card_of(one), "Sources", f"{publications}.", f"guidelines for {one.disease}"))
-        for entry in one.entries:
-            source, citation = one.source_of(entry), one.sources[entry.source].citation
-            initials = "".join(re.findall(r"\b[A-Z]", one.sources[entry.source].publisher))
-            words = f"{one.disease} {' '.join(entry.concepts)} {source.title} {initials}".replace("_", " ")
-            found.append(Passage(source.title, source.section, f"{entry.statement} ({citation})", words))
+        found += [_quoted(one, entry) for entry in one.entries]
     return tuple(found)
+
+
+def _quoted(one: Guideline, entry: Entry) -> Passage:
+    source, citation = one.source_of(entry), one.sources[entry.source].citation
+    initials = "".join(re.findall(r"\b[A-Z]", one.sources[entry.source].publisher))
+    words = f"{one.disease} {' '.join(entry.concepts)} {source.title} {initials}".replace("_", " ")
+    return Passage(source.title, source.section, f"{entry.statement} ({citation})", words)

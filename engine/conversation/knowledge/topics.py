@@ -24,6 +24,7 @@ _RECORDED = re.compile(r"\bone of the columns\b|^\W*do you (?:have|record)\b|^\W
 _OFFERED = re.compile(r"\b(?:available|there|covered|offer|have|pick|choose|select)\b")
 _LOINC = re.compile(r"\bloinc\b")
 _GUIDELINE = re.compile(r"\bguidelines?\b|\bconsensus\b|\bstandards? of care\b")
+_GOAL = re.compile(r"\b(?:goal|target)s?\b", re.IGNORECASE)
 _DEFINED = re.compile(
     r"\bdefin(?:e|es|ed|ition)\b|\bcodes?\b|\bcoded\b|\bcounts? as\b|\bmean(?:s|t)?\b|\bcriteria (?:of|for)\b"
 )
@@ -41,6 +42,8 @@ def by_topic(request: Request, lexicon: Lexicon) -> Quote | None:
         return None
     if _GUIDELINE.search(text):
         return _guideline(request, lexicon)
+    if (quoted := goal(request, lexicon)) is not None:
+        return quoted
     column = _column(request, lexicon)
     if column is None and _COLUMNS.search(text) and _HAVE.search(text) and not _OF_COLUMNS.search(text):
         return _whole(tables.all_columns(lexicon.schema))
@@ -49,7 +52,7 @@ def by_topic(request: Request, lexicon: Lexicon) -> Quote | None:
     word = _clinical_word(request) if _WORD.search(text) else None
     if word is not None:
         return _whole(word)
-    disease = next((name for name in diagnosis_concepts(request, lexicon) if name in tables.comorbidities()), None)
+    disease = next((name for name in _concepts(request, lexicon) if name in tables.comorbidities()), None)
     if disease is not None and _DEFINED.search(text):
         return _whole(tables.comorbidities()[disease])
     column = column or _column(request, lexicon, fillers=True)
@@ -60,6 +63,16 @@ def by_topic(request: Request, lexicon: Lexicon) -> Quote | None:
 def guideline_is_missing(request: Request) -> bool:
     """Whether the text asks for a guideline: one that is not recorded is not looked for among other cards."""
     return _GUIDELINE.search(request.text.lower()) is not None
+
+
+def goal(request: Request, lexicon: Lexicon) -> Quote | None:
+    """The goal that a disease's guideline sets for a column, where the text asks for one."""
+    found = _concepts(request, lexicon)
+    guideline = guidelines.guideline_of(found) or _named(request)
+    if guideline is None or _GOAL.search(request.text) is None:
+        return None
+    passage = guidelines.passage_about(found, guideline, saying=_GOAL)
+    return _whole(passage) if passage is not None else None
 
 
 def _dictionary(text: str, column: Column, *, strange: bool) -> Quote | None:
@@ -78,16 +91,18 @@ def _dictionary(text: str, column: Column, *, strange: bool) -> Quote | None:
 
 
 def _guideline(request: Request, lexicon: Lexicon) -> Quote | None:
-    found = diagnosis_concepts(request, lexicon)
+    found = _concepts(request, lexicon)
     guideline = guidelines.guideline_of(found) or _named(request)
+    if (spoken := guidelines.passage_about(found, guideline)) is not None:
+        return _whole(spoken)
     card = guidelines.card_of(guideline) if guideline is not None else "Guidelines"
     if guideline is None and (found or _names_a_disease(request)):
         return None
     return next((one.text, one) for one in guidelines.passages() if one.card == card)
 
 
-def diagnosis_concepts(request: Request, lexicon: Lexicon) -> list[str]:
-    """Columns of the catalogue that the request's diseases are recorded in."""
+def _concepts(request: Request, lexicon: Lexicon) -> list[str]:
+    """Columns of the catalogue that the request names, and those that its diseases are recorded in."""
     found = []
     for item in request.items:
         criterion = item.get("condition") if not item.is_("filler") else None
@@ -95,6 +110,7 @@ def diagnosis_concepts(request: Request, lexicon: Lexicon) -> list[str]:
         found += [concept_of(lexicon.schema[name]) or name for name in names]
         missing = item.get("unavailable")
         found += [missing.wanted] if missing is not None else []
+        found += ["systolic_bp", "diastolic_bp"] if item.is_("pressures") else []
     return found
 
 
