@@ -32,10 +32,13 @@ def in_use() -> None:
 
 def pick() -> BackendName:
     """The backend whose settings are on the screen; choosing it here changes nothing yet."""
-    names = list(LABELS)
+    latest = studio().fine_tuning.latest()
+    # What runs stays in sight when the browser is reloaded.
+    first = "llama" if latest is not None and latest.is_active else studio().assistant.choice().backend
+    st.session_state.setdefault("assistant-backend", LABELS[first])
     label = st.radio(
         "Who reads requests", list(LABELS.values()), captions=_CAPTIONS, key="assistant-backend",
-        index=names.index(studio().assistant.choice().backend), persist_state="session",
+        persist_state="session",
     )  # fmt: skip
     return next(name for name, text in LABELS.items() if text == label)
 

@@ -23,7 +23,7 @@ def section(model: str) -> None:
         "- **Result:** a LoRA adapter, a small addition to the model, kept in the workspace. The model's own files "
         "stay as they are.\n"
         "- **Needs:** the model's files on this machine, and memory for a second copy beside the one that answers.\n"
-        "- **Time:** minutes for a small model. For LLaMA 2 it takes a GPU; on a processor it would take days. "
+        "- **Time:** minutes for a small model. For LLaMA 2 it takes a GPU; on a processor it may take days. "
         "Training and generating wait until it is done or cancelled."
     )
     latest = studio().fine_tuning.latest()
@@ -78,7 +78,7 @@ def _adapters() -> None:
             st.markdown(f"**{moment(one.made_at)}** for {plain(one.base)}")
             loss = "" if one.loss is None else f" · last loss {one.loss:.2f}"
             st.caption(
-                f"{one.pairs:,} pairs · {one.epochs:g} epochs · seed {one.seed} · {one.seconds:,.0f} seconds{loss}"
+                f"Pairs {one.pairs:,} · epochs {one.epochs:g} · seed {one.seed} · {one.seconds:,.0f} seconds{loss}"
             )
             if kept.backend == "llama" and (kept.model, kept.adapter) == (one.base, str(one.folder)):
                 st.markdown(":material/check: In use")

@@ -24,7 +24,10 @@ STYLE = """<style>
 </style>"""
 
 _STATES = {State.PENDING: "not ready yet", State.FAILED: "failed", State.CANCELLED: "cancelled"}
-_DOING = {"prepare": "Preparing", "train": "Training", "generate": "Generating", "compare": "Comparing"}
+_DOING = {
+    "prepare": "Preparing", "train": "Training", "generate": "Generating", "compare": "Comparing",
+    "fine_tune": "Fine-tuning",
+}  # fmt: skip
 
 
 def pages() -> list:

@@ -204,6 +204,7 @@ def test_lists(queue: Queue) -> None:
     assert [job.id for job in queue.jobs(active_only=True)] == [made[2].id, made[1].id, made[0].id]
     assert [job.id for job in queue.jobs(limit=1)] == [made[3].id]
     assert [job.id for job in queue.jobs(subject="c0")] == [made[2].id, made[0].id]
+    assert queue.jobs(kind="train") == [] and len(queue.jobs(kind="compare")) == 4
     for job in made:
         assert queue.has_work() is (job is not made[3])
         queue.cancel(job.id)

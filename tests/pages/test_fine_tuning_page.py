@@ -95,6 +95,8 @@ def test_without_a_model_it_cannot_start_and_says_why(empty: Workspace, model: s
 def test_an_adapter_that_is_gone_does_not_keep_the_model_from_being_fine_tuned(empty: Workspace, base: Path) -> None:
     app = page(base)
     app.text_input(key="model-adapter").set_value("/no/such/adapter").run()
+    app.button(key="assistant-use").click().run()
+    assert studio().assistant.choice().adapter == "/no/such/adapter"
     assert "There is no adapter_config.json" in words(app).replace("\\", "")
     assert not app.button(key="tune-start").disabled
 
@@ -124,11 +126,11 @@ def test_one_at_a_time_through_a_reload_until_it_is_cancelled(waiting: Workspace
     page(base).button(key="tune-start").click().run()
     job = studio().fine_tuning.latest()
     assert job is not None
-    # A new session, as after a reload of the browser.
-    app = page(base)
+    # A new session, as after a reload of the browser: the section is in sight, though the rules read requests.
+    app = at("assistant")
     assert app.button(key="tune-start").disabled and "under way" in words(app)
     app.button(key=f"cancel-{job.id}").click().run()
-    app.run()
+    app.text_input(key="model-name").set_value(str(base)).run()
     assert "This job was cancelled" in words(app)
     assert not app.button(key="tune-start").disabled
     assert {f"retry-{job.id}", "tune-start"} <= keys(app)
@@ -141,6 +143,14 @@ def test_numbers_out_of_range_leave_no_folder_behind(waiting: Workspace) -> None
         studio().fine_tuning.start(epochs=0.0)
     assert studio().fine_tuning.latest() is None
     assert not (waiting.root / "adapters").exists()
+
+
+def test_the_choice_on_the_screen_outlives_a_look_at_another_page(empty: Workspace) -> None:
+    app = page("")
+    app.switch_page("pages/about.py").run()
+    app.switch_page("pages/assistant.py").run()
+    assert app.radio(key="assistant-backend").value == "Language model on this machine"
+    assert not app.exception
 
 
 @pytest.mark.timeout(300)
@@ -174,7 +184,7 @@ def test_from_start_over_a_failure_and_a_cancellation_to_an_adapter_in_use(
     use = f"adapter-use-{job.subject}"
     run_until(app, lambda app: use in keys(app))
     assert app.success[0].value == "The adapter is ready."
-    assert "160 pairs · 1 epochs · seed 7" in words(app)
+    assert "Pairs 160 · epochs 1 · seed 7" in words(app)
     folder = working.adapter(job.subject)
     assert (folder / "adapter_model.safetensors").is_file()
 

@@ -177,7 +177,7 @@ def _watch(progress: Progress) -> Any:
             self.loss = loss
             told = f"Step {state.global_step:,} of {state.max_steps:,}"
             try:
-                progress.update(state.global_step / max(1, state.max_steps), told, loss=loss)
+                progress.update(state.global_step / max(1, state.max_steps), told, step=state.global_step, loss=loss)
             except Cancelled as asked:
                 self.stopped = asked
                 control.should_save = control.should_training_stop = True
