@@ -22,6 +22,7 @@ from engine.storage.conversations import ConversationStore, Outcome
 from engine.storage.tables import read_schema
 
 _EMPTY = CohortSpec()
+_UNANSWERED = "This was not answered, because Cohort Studio ended or failed meanwhile. Ask again."
 
 
 class Conversations:
@@ -32,6 +33,9 @@ class Conversations:
         self._chat = chat
         self._store = ConversationStore(context.database)
         self._replies: dict[str, Reply] = {}
+        self._awaited: dict[str, int] = {}
+        """Conversation → position of the request whose answer is on its way."""
+        self._lost: dict[str, str] = {}
         self._starting = RLock()
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -45,12 +49,14 @@ class Conversations:
         return self._store.get(id).revision
 
     def open(self, id: str) -> Conversation:
-        """The conversation as it was left.
+        """The conversation as it was left, without the request whose answer is on its way.
 
         Raises:
             UserError: it was deleted.
         """
-        return conversation(self._store.get(id), self._store.exchanges(id))
+        awaited = self._awaited.get(id)
+        record, said = self._store.get(id), self._store.exchanges(id)
+        return conversation(record, [one for one in said if one.position != awaited])
 
     def all(self, dataset_id: str) -> list[Summary]:
         """Those of a data set in which something was said, the last changed first."""
@@ -102,8 +108,14 @@ class Conversations:
             found = self._replies.get(id)
             if found is not None and found.is_done:
                 del self._replies[id]
+                if found.lost:
+                    self._lost[id] = found.lost
                 return None
             return found
+
+    def lost(self, id: str) -> str | None:
+        """Why the last answer could not be kept, in words; told once, None where nothing was lost."""
+        return self._lost.pop(id, None)
 
     def take(self, id: str, position: int, warning: int, action: int, *, form: CohortSpec) -> None:
         """Propose what a button of a warning offers.
@@ -132,15 +144,20 @@ class Conversations:
     # -- the form ------------------------------------------------------------------------------------------------------
 
     def apply(self, id: str, position: int, *, form: CohortSpec) -> None:
-        """Put a proposal into the form.
+        """Put a proposal into the form, which says ``form`` where the person looks at it.
 
         Raises:
-            UserError: nothing was proposed there.
+            UserError: nothing was proposed there, or the form was edited elsewhere meanwhile; those edits stay.
         """
         said = self._at(id, position)
         if said.turn is None or said.turn.spec is None:
             raise UserError("nothing was proposed there", remedy="Choose another proposal.")
         if said.outcome is not Outcome.APPLIED:
+            if self.open(id).form != form:
+                raise UserError(
+                    "the form was edited in another tab meanwhile, so nothing was applied",
+                    remedy="The form shows those edits now; apply again to replace them.",
+                )
             new = said.turn.spec.as_json()
             self._store.settle(id, position, Outcome.APPLIED, before=form.as_json(), form=new)
 
@@ -168,6 +185,7 @@ class Conversations:
         """Forget a conversation; its cohorts stay."""
         with self._starting:
             reply = self._replies.pop(id, None)
+            self._awaited.pop(id, None)
         if reply is not None:
             reply.stop()
         self._store.delete(id)
@@ -179,7 +197,11 @@ class Conversations:
             if self.reply(id) is not None:
                 raise UserError("an answer is still on its way", remedy="Wait for it or stop it.")
             base = _continued(self.open(id), form)
-            previous = within(base, self._schema(dataset_id))
+            previous = within(base, self._schema(dataset_id)) if base is not None else None
+            named = safety.personal_data(text) is not None
+            asked = self._store.append(
+                id, text=None if named else text, turn=None, error=_UNANSWERED, before=form.as_json()
+            )
 
             def ask(reply: Reply) -> Turn:
                 return self._chat.reply(
@@ -187,13 +209,15 @@ class Conversations:
                 )
 
             def keep(turn: Turn | None, problem: str) -> None:
-                personal = safety.personal_data(text) is not None or _is_personal(turn)
-                self._store.append(
-                    id, text=None if personal else text, turn=None if turn is None else _without_text(turn, personal),
-                    error=problem or None, before=form.as_json(),
+                self._awaited.pop(id, None)  # before: who reads in between sees it unanswered, and a change soon after
+                personal = named or _is_personal(turn)
+                self._store.answer(
+                    id, asked.position, text=None if personal else text,
+                    turn=None if turn is None else _without_text(turn, personal), error=problem or None,
                     outcome=Outcome.PROPOSED if turn is not None and turn.spec is not None else None,
                 )  # fmt: skip
 
+            self._awaited[id] = asked.position
             self._replies[id] = Reply(text, ask, keep)
 
     def _undo_said(self, id: str, text: str) -> None:
@@ -250,12 +274,14 @@ class Conversations:
         return read_schema(self._context.workspace.dataset(dataset_id) / "table.parquet").released()
 
 
-def _continued(so_far: Conversation, form: CohortSpec) -> CohortSpec:
-    """What a follow-up refers to: the proposal that still waits, or else the form."""
-    last = so_far.last_proposal
-    if last is None or last.turn is None or last.turn.spec is None:
-        return form
-    return last.turn.spec if last.outcome is Outcome.PROPOSED and last.before == form else form
+def _continued(so_far: Conversation, form: CohortSpec) -> CohortSpec | None:
+    """What a follow-up refers to: the proposal that still waits, or else the form; None where nobody touched it."""
+    last, applied = so_far.last_proposal, so_far.last_applied
+    waits = last is not None and last.outcome is Outcome.PROPOSED and last.before == form
+    if last is not None and last.turn is not None and last.turn.spec is not None and waits:
+        return last.turn.spec
+    untouched = form == _EMPTY and (applied is None or is_start_over(applied.text or ""))
+    return None if untouched else form
 
 
 def _is_personal(turn: Turn | None) -> bool:

@@ -1,5 +1,6 @@
 """An answer on its way: made in a thread of its own, so that a page can show its pieces and stop it."""
 
+import logging
 from collections.abc import Callable
 from threading import Condition, Event, Thread
 
@@ -7,6 +8,8 @@ from engine.conversation.contract import Turn
 from engine.core.errors import CohortStudioError
 
 _FAULT = "The request could not be answered because of a fault in the program. Other words may help."
+_NOT_KEPT = "The answer could not be kept because of a fault in the program. Ask again."
+_log = logging.getLogger(__name__)
 
 
 class Reply:
@@ -16,6 +19,8 @@ class Reply:
         self.text = text
         """The request, for the screen while it is not stored."""
         self.stopping = Event()
+        self.lost = ""
+        """Why the answer could not be kept; empty where it was."""
         self._changed = Condition()
         self._pieces: list[str] = []
         self._done = False
@@ -23,7 +28,7 @@ class Reply:
 
     @property
     def is_done(self) -> bool:
-        """Whether the answer is kept."""
+        """Whether the answer is kept, or lost."""
         return self._done
 
     @property
@@ -55,6 +60,11 @@ class Reply:
         finally:
             try:
                 keep(turn, problem)
+            except CohortStudioError as error:
+                self.lost = f"The answer could not be kept: {error}"
+            except Exception:  # whatever it is, the page has to say that there is no answer
+                _log.exception("an answer could not be kept")
+                self.lost = _NOT_KEPT
             finally:
                 with self._changed:
                     self._done = True

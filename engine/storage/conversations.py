@@ -133,6 +133,28 @@ class ConversationStore:
             _touch(connection, record, title=record.title or text or "", form=record.form if form is None else form)
             return _at(connection, id, position)
 
+    def answer(
+        self,
+        id: str,
+        position: int,
+        *,
+        text: str | None,
+        turn: Mapping[str, Any] | None,
+        error: str | None = None,
+        outcome: Outcome | None = None,
+    ) -> None:
+        """Put the answer to what was asked at ``position``; a ``text`` of None takes back what was kept of it.
+
+        Raises:
+            UserError: the conversation was deleted meanwhile.
+        """
+        with self._database.writing() as connection:
+            record, asked = _found(connection, id), _at(connection, id, position)
+            here = (exchanges.c.conversation_id == id) & (exchanges.c.position == position)
+            values = {"text": text, "turn": None if turn is None else dict(turn), "error": error, "outcome": outcome}
+            connection.execute(update(exchanges).where(here).values(**values))
+            _touch(connection, record, title="" if text is None and record.title == asked.text else record.title)
+
     def settle(
         self,
         id: str,

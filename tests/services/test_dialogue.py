@@ -315,6 +315,74 @@ def test_a_fault_is_said_and_the_conversation_goes_on(context: Context, monkeypa
     wait_for(lambda: seen == [ZeroDivisionError])
 
 
+def test_a_first_request_makes_a_cohort_and_a_follow_up_refines_it(context: Context) -> None:
+    desk = Desk(context)
+    intents = [desk.say(text).exchanges[-1].turn for text in ("250 women over 65", "only emergencies")]
+    assert [turn.intent for turn in intents if turn is not None] == ["generate", "refine"]
+    desk.say("start over")
+    anew = desk.say("women over 65").exchanges[-1].turn
+    assert anew is not None and anew.intent == "generate"
+    desk = Desk(context)
+    desk.form = CohortSpec(patients=33)
+    edited = desk.say("women over 65").exchanges[-1].turn
+    assert edited is not None and edited.spec is not None
+    assert (edited.intent, edited.spec.patients) == ("refine", 33)
+
+
+def test_edits_of_another_tab_are_not_overwritten_unseen(context: Context) -> None:
+    desk = Desk(context)
+    desk.say("250 women over 65")
+    edited = CohortSpec(patients=77)
+    desk.service.keep_form(desk.now().id, edited)
+    with pytest.raises(UserError, match="edited in another tab"):
+        desk.apply(1)
+    assert (desk.see().form, outcomes(desk.now())) == (edited, [Outcome.PROPOSED])
+    desk.apply(1)
+    assert desk.form.patients == 250
+    desk.undo(1)
+    assert desk.form == edited
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"), [(InternalError("the database is locked"), "database is locked"), (OSError(), "Ask again")]
+)
+def test_an_answer_that_cannot_be_kept_is_said(
+    context: Context, monkeypatch: pytest.MonkeyPatch, failure: Exception, told: str
+) -> None:
+    def fail(*_, **__) -> None:
+        raise failure
+
+    desk = Desk(context)
+    monkeypatch.setattr(ConversationStore, "answer", fail)
+    (only,) = desk.say("200 men").exchanges
+    lost = desk.service.lost(desk.now().id)
+    assert lost is not None and told in lost
+    assert desk.service.lost(desk.now().id) is None
+    assert only.turn is None and "Ask again" in only.error
+
+
+def test_a_request_that_a_restart_cut_off_is_there_unanswered(context: Context) -> None:
+    going, over = threading.Event(), threading.Event()
+
+    def hang(text: str, **_) -> Turn:
+        going.set()
+        over.wait(60)
+        return Turn(intent="unclear")
+
+    before = Conversations(context, ScriptedChat(context, hang))
+    dataset = context.database.datasets()[0].id
+    id = before.say("200 men", dataset_id=dataset, conversation_id=None, form=EMPTY)
+    other = before.say(PERSONAL, dataset_id=dataset, conversation_id=None, form=EMPTY)
+    assert going.wait(60)
+    again = Conversations(context, Chat(context, Assistant(context.workspace)))
+    (only,) = again.open(id).exchanges
+    assert (only.text, only.turn, only.outcome) == ("200 men", None, None)
+    assert "not answered" in only.error and "Ask again" in only.error
+    assert again.open(other).exchanges[0].text is None
+    over.set()
+    wait_for(lambda: before.reply(id) is None and before.reply(other) is None)
+
+
 def test_everything_comes_back_after_a_restart(context: Context) -> None:
     desk = Desk(context)
     desk.say("250 women over 65, 30 % mortality, blorptitis")
@@ -371,7 +439,7 @@ def test_a_turn_survives_its_storage(context: Context) -> None:
     desk = Desk(context)
     text = "250 women over 65 or under 20, not emergencies, 30 % mortality, only age and sex"
     turn = desk.say(text).exchanges[0].turn
-    direct = Chat(context, Assistant(context.workspace)).reply(text, dataset_id=desk.dataset, previous=EMPTY)
+    direct = Chat(context, Assistant(context.workspace)).reply(text, dataset_id=desk.dataset, previous=None)
     assert turn is not None and turn.spec is not None
     assert turn.model_copy(update={"seconds": 0}) == direct.model_copy(update={"seconds": 0})
     assert json.loads(json.dumps(turn.as_json())) == turn.as_json()

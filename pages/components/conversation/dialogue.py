@@ -33,7 +33,9 @@ def _told(act: Callable[P, None]) -> Callable[P, None]:
 
 def problem() -> str | None:
     """What went wrong since the last drawing."""
-    return st.session_state.pop("_conversation_problem", None)
+    shown = conversation()
+    lost = studio().conversations.lost(shown.id) if shown is not None else None
+    return st.session_state.pop("_conversation_problem", None) or lost
 
 
 def follow(dataset_id: str) -> None:
@@ -48,7 +50,8 @@ def follow(dataset_id: str) -> None:
         try:
             if studio().conversations.revision(shown.id) != shown.revision:
                 _show(studio().conversations.open(shown.id))
-        except CohortStudioError:
+        except CohortStudioError as error:
+            st.session_state["_conversation_problem"] = studio().conversations.lost(shown.id) or str(error)
             set_conversation(None)
     _link()
 
