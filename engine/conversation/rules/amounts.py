@@ -17,7 +17,8 @@ def patients_of(facts: Sequence[Fact], before: int) -> tuple[int, list[Trouble]]
     last = next((fact for fact in reversed(facts) if isinstance(fact, Count)), None)
     if last is None:
         return before, []
-    wanted = before * last.factor if last.factor is not None else last.patients
+    wanted = before * (last.factor or 0.0) + last.patients
+    wanted = round(wanted, 6)
     if wanted < 1 or wanted > MAX_PATIENTS or wanted != int(wanted):
         message = f"{wanted:,g} patients is not possible: ask for a whole number from 1 to {MAX_PATIENTS:,}."
         nearest = min(max(round(abs(wanted)), 1), MAX_PATIENTS) if wanted else before

@@ -4,6 +4,9 @@ from engine.conversation.rules.facts import Columns, Fact
 from engine.conversation.rules.limits import column_then_range
 from engine.conversation.rules.reading import Reading
 
+_OTHER_CLAUSE = ("for", "in", "of", "among", "from", "on", "at")
+"""Words after which a list of columns goes on about the patients: "age and sex for septic patients"."""
+
 
 def column_list(reading: Reading, at: int) -> Fact | None:
     """The list of columns that starts at item ``at``."""
@@ -33,7 +36,7 @@ def column_list(reading: Reading, at: int) -> Fact | None:
         i = end
         while (link := reading.at(i)) is not None and not link.is_("column", "number") and (
             link.is_("and", "filler") or link.get("symbol") == ","
-        ):  # fmt: skip
+        ) and reading.request.span(i, i + 1).lower() not in _OTHER_CLAUSE:  # fmt: skip
             i += 1
         if i == end:
             break

@@ -3,29 +3,15 @@
 import re
 
 from engine.cohort.spec import CohortSpec
-from engine.conversation.rules.facts import (
-    Columns,
-    Count,
-    Fact,
-    Population,
-    Proportion,
-    Removal,
-    Restart,
-)
+from engine.conversation.rules.facts import Count, Fact, Population, Proportion, Restart
 from engine.conversation.rules.reading import Reading
-from engine.schema.table import Kind
 
 _NEAR = 7
-EVERYTHING = "*"
-"""Stands for every column that something is demanded of."""
-_DEMANDING = ("operator", "number", "between", "category", "recorded", "high", "low", "normal", "to")
 
 
 def count(reading: Reading, at: int) -> Fact | None:
-    """Reads "2k patients", "n = 750", "cohort of 300", "500 elderly women", "twice as many"."""
+    """Reads "2k patients", "n = 750", "cohort of 300", "500 elderly women"."""
     item = reading.items[at]
-    if item.is_("multiply"):
-        return Count(at, at + 1, factor=float(item.get("multiply")))
     if item.is_("operator"):
         # "at least 500 patients" is a size, not an age.
         following, noun = reading.at(at + 1), reading.at(at + 2)
@@ -97,74 +83,18 @@ def population(reading: Reading, at: int) -> Fact | None:
 def bare_number(reading: Reading, previous: CohortSpec) -> Fact | None:
     """A follow-up of nothing but a number: "make it 20 %" is the last share, "50 is enough" the patients."""
     numbered = [at for at, item in enumerate(reading.items) if item.is_("number")]
-    if len(numbered) != 1 or any(item.is_("unknown", "operator", "column") for item in reading.items):
+    if len(numbered) != 1 or any(item.is_("unknown", "operator") for item in reading.items):
+        return None
+    named = {name for item in reading.items if not item.is_("filler") for name in item.get("column") or ()}
+    if named and not named & {share.column for share in previous.shares}:
         return None
     at, following = numbered[0], reading.at(numbered[0] + 1)
     value = reading.items[at].get("number").value
     if following is not None and following.get("unit") == "%":
-        last = previous.shares[-1] if previous.shares else None
+        last = next((one for one in reversed(previous.shares) if not named or one.column in named), None)
         if last is None or (isinstance(last.category, (int, float)) and not isinstance(last.category, bool)):
             return None
         return Proportion(at, at + 2, column=last.column, category=last.category, share=value / 100)  # type: ignore[arg-type]
     if following is not None and following.is_("unit"):
         return None
     return Count(at, at + 1, patients=value)
-
-
-def any_of_it(reading: Reading, at: int) -> Fact | None:
-    """Reads "both sexes", "all ages", "regardless of ethnicity": whatever was demanded of it is dropped."""
-    if not reading.items[at].is_("bothof"):
-        return None
-    i = reading.skip(at + 1, "limit", most=1) if not reading.items[at].is_("filler") else at + 1
-    names = (item.get("column") if (item := reading.at(i)) is not None else None) or ()
-    following = reading.at(i + 1)
-    column = reading.column(names[0]) if names else None
-    if column is None or column.kind is Kind.BOOLEAN or (following is not None and following.is_(*_DEMANDING)):
-        return None
-    return Removal(at, i + 1, columns=(column.name,), wanted=False)
-
-
-def removal(reading: Reading, at: int) -> Fact | None:
-    """Reads "drop the age limit", "without the diabetes criterion", "remove sex", "drop the column BMI"."""
-    item = reading.items[at]
-    cue = reading.request.span(at, at + 1).lower()
-    takes_back = item.is_("remove") or (item.is_("instead") and cue in ("instead of", "rather than"))
-    if not takes_back and not item.is_("not"):
-        return None
-    i = reading.skip(at + 1, "filler", "all", "limit", most=3)
-    only_columns = (named := reading.at(i)) is not None and named.is_("columns")
-    if only_columns:
-        i = reading.skip(i + 1, "filler")
-    if takes_back and i > at + 1 and reading.items[i - 1].is_("limit") and reading.at(i) is None:
-        return Removal(at, i, columns=(EVERYTHING,))  # "drop all criteria"
-    touched: list[str] = []
-    last = i
-    while reading.at(i) is not None:
-        columns = _columns_of(reading, i)
-        if not columns:
-            break
-        touched += columns
-        last = i + 1
-        following = reading.at(last)
-        i = reading.skip(last, "and", symbols=",")
-        if i == last:
-            if following is not None and following.is_("limit"):
-                return Removal(at, last + 1, columns=tuple(touched))
-            break
-    if takes_back and (noun := reading.at(last)) is not None and noun.is_("columns"):
-        only_columns, last = True, last + 1  # "remove the BMI column"
-    if not touched or not takes_back:
-        # "without diabetes" is a demand; only "without the diabetes criterion" takes one back.
-        return None
-    names = tuple(dict.fromkeys(touched))
-    return Columns(at, last, names=names, how="drop") if only_columns else Removal(at, last, columns=names)
-
-
-def _columns_of(reading: Reading, at: int) -> list[str]:
-    item = reading.items[at]
-    if (criterion := item.get("condition")) is not None:
-        return [criterion.column]
-    if (categories := item.get("category")) is not None:
-        return [category.column for category in categories]
-    names = item.get("column")
-    return [names[0]] if names is not None else []

@@ -1,4 +1,20 @@
-"""From facts and the previous spec to the next spec, with what is wrong with it and the ways out."""
+"""From facts and the previous spec to the next spec, with what is wrong with it and the ways out.
+
+What a follow-up does to a column that has a demand already:
+
+1. A demand replaces the one before it on the same column; "only", "make it", "instead" and "change to" say so.
+2. A joining word ("also", "add", "too", "as well", or an "and" that the request begins with) puts it beside the one
+   before: categories and codes become alternatives, shares of other categories stay, and ranges must both hold.
+3. Exclusions ("not Hispanic", "nobody over 80") always come on top.
+4. A range open to one side closes the side that was open before ("over 40", then "under 70"). Where no value lies in
+   both ranges, the new one replaces the old.
+5. "Up to", "cap", "the upper limit" and "raise the cutoff to" move one end of a range and leave the other.
+6. What is taken back clears its column: its demand, else its place among the shown columns. Of several categories only
+   the named ones go, and "swap X for Y" puts Y in their place. People who are left out though nothing was demanded of
+   them ("leave out the smokers") are excluded.
+
+:mod:`engine.conversation.rules.manners` finds the words, :mod:`engine.conversation.rules.revising` applies 2 to 6.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +26,6 @@ from engine.cohort.spec import CohortSpec, Criterion, Share
 from engine.cohort.vocabulary import diseases
 from engine.conversation.contract import Warning
 from engine.conversation.rules.amounts import patients_of, share_troubles
-from engine.conversation.rules.counts import EVERYTHING
 from engine.conversation.rules.facts import (
     Columns,
     Demand,
@@ -27,6 +42,8 @@ from engine.conversation.rules.feasibility import troubles
 from engine.conversation.rules.lexicon import Lexicon
 from engine.conversation.rules.merging import merge
 from engine.conversation.rules.remedies import Trouble, Way, warning_of
+from engine.conversation.rules.removals import EVERYTHING
+from engine.conversation.rules.revising import revised
 from engine.conversation.rules.wording import phrase
 
 
@@ -66,6 +83,7 @@ def edit(
 
 def _apply(facts: Sequence[Fact], *, previous: CohortSpec | None, lexicon: Lexicon, instead: bool) -> Edit:
     found = [_of_problem(fact, facts) for fact in facts if isinstance(fact, Problem)]
+    facts = revised(facts, previous, lexicon)
     base = (previous or CohortSpec()).model_dump(exclude={"criteria", "shares"})
     patients, counted = patients_of(facts, base["patients"])
     new, merged = _merged(facts, lexicon)
@@ -166,21 +184,14 @@ def _kept(
     """The previous criteria and shares that stay beside the new ones."""
     if previous is None:
         return [], []
-    replaced = {*dropped, *(share.column for share in shares)}
-    for name, found in new.items():
-        if not (found and all(_only_excludes(criterion) for criterion in found)):
-            replaced.add(name)
+    replaced = {*dropped, *new, *(share.column for share in shares)}
     illnesses = _illness_columns(lexicon)
     if instead and illnesses & new.keys():
         replaced |= illnesses
     return (
         [criterion for criterion in previous.criteria if criterion.column not in replaced],
-        [share for share in previous.shares if share.column not in replaced | new.keys()],
+        [share for share in previous.shares if share.column not in replaced],
     )
-
-
-def _only_excludes(criterion: Criterion) -> bool:
-    return criterion.any_of is None and (criterion.none_of is not None or criterion.not_starts_with is not None)
 
 
 def _illness_columns(lexicon: Lexicon) -> set[str]:

@@ -1,11 +1,19 @@
 """What the grammar finds in a request: small facts, each with the words it came from."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from engine.cohort.conditions import Interval
 from engine.cohort.spec import Criterion, Share
 from engine.conversation.contract import WarningCode
 from engine.schema.table import Column, Kind
+
+Manner = Literal["plain", "join", "only", "anew", "end", "cutoff"]
+"""How words lean on what was demanded before (:mod:`engine.conversation.rules.editing`).
+
+``join``: beside it; ``only`` and ``anew``: in its place; ``end``: one end of its range; ``cutoff``: the end that a
+number can stand for ("raise the cutoff to 4"). ``plain``: none of these words was said.
+"""
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Count(Fact):
-    """How many patients; ``factor`` times the previous number where it is given."""
+    """How many patients; where ``factor`` is given, so many times the previous number and ``patients`` more."""
 
     patients: float = 0.0
     factor: float | None = None
@@ -33,6 +41,7 @@ class Limit(Fact):
     intervals: tuple[Interval, ...] = ()
     backwards: bool = False
     joined_by_or: bool = False
+    manner: Manner = "plain"
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ class Demand(Fact):
     criterion: Criterion | None = None
     negated: bool = False
     joined_by_or: bool = False
+    manner: Manner = "plain"
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,7 @@ class Proportion(Fact):
     column: str = ""
     category: bool | str = True
     share: float = 0.0
+    manner: Manner = "plain"
 
 
 @dataclass(frozen=True)
@@ -67,11 +78,15 @@ class Columns(Fact):
 class Removal(Fact):
     """Criteria and shares on these columns are dropped from the previous spec.
 
-    ``wanted`` is False where it makes no difference whether there were any ("both sexes").
+    ``wanted`` is False where it makes no difference whether there were any ("both sexes"). ``criteria`` are what the
+    words stand for ("leave out the smokers"): of several categories only these are dropped, and where ``excludes``,
+    what was not demanded becomes an exclusion.
     """
 
     columns: tuple[str, ...] = ()
     wanted: bool = True
+    criteria: tuple[Criterion, ...] = ()
+    excludes: bool = False
 
 
 @dataclass(frozen=True)

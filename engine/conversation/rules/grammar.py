@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from engine.conversation.rules.bounds import moved
 from engine.conversation.rules.categories import (
     category,
     column_then_category,
@@ -11,7 +12,7 @@ from engine.conversation.rules.categories import (
 )
 from engine.conversation.rules.column_lists import column_list
 from engine.conversation.rules.column_runs import column_run
-from engine.conversation.rules.counts import any_of_it, count, population, removal, restart
+from engine.conversation.rules.counts import count, population, restart
 from engine.conversation.rules.diagnoses import codes
 from engine.conversation.rules.facts import Demand, Fact
 from engine.conversation.rules.figures import figure
@@ -20,8 +21,10 @@ from engine.conversation.rules.limits import column_then_range, range_then_colum
 from engine.conversation.rules.ranked_lists import ranked_list
 from engine.conversation.rules.reading import Reading
 from engine.conversation.rules.references import reference_then_column
+from engine.conversation.rules.removals import any_of_it, removal, swapped, unneeded
 from engine.conversation.rules.sandwiches import aged_person, blood_pressure, sandwiched
 from engine.conversation.rules.shares import shares
+from engine.conversation.rules.sizes import resized
 from engine.conversation.rules.tokens import key_of
 
 _QUIET = frozenset(
@@ -59,6 +62,12 @@ _QUIET = frozenset(
         "bullet",
         "exclusion_clause",
         "bothof",
+        "anew",
+        "move",
+        "swap",
+        "unneeded",
+        "hide",
+        "another",
     ]
 )
 Matcher = Callable[[Reading, int], Fact | list[Fact] | None]
@@ -153,7 +162,8 @@ def _has_number(reading: Reading, at: int) -> bool:
 
 
 _MATCHERS: tuple[Matcher, ...] = (
-    restart, blood_pressure, either_way, figure, removal, any_of_it, population, ranked_list, column_list, column_run,
-    shares, codes, reference_then_column, column_then_range, column_then_category, flag_value, sandwiched, aged_person,
-    count, range_then_column, category, condition, title, unavailable,
+    restart, swapped, moved, resized, unneeded, blood_pressure, either_way, figure, removal, any_of_it, population,
+    ranked_list, column_list, column_run, shares, codes, reference_then_column, column_then_range,
+    column_then_category, flag_value, sandwiched, aged_person, count, range_then_column, category, condition, title,
+    unavailable,
 )  # fmt: skip

@@ -105,8 +105,12 @@ def _known(key: str, lexicon: Lexicon) -> bool:
 def _item(tokens: list[Token], keys: list[str], notes: dict[int, str], at: int, lexicon: Lexicon) -> Item:
     token = tokens[at]
     parts, end = longest_phrase(keys, at, lexicon)
-    if parts.keys() & {"upward", "downward"} and keys[at] in ("and", "or") and _digits(tokens, end):
-        # "65 and below" looks back, "white and below 71" looks ahead.
+    if (
+        parts.keys() & {"upward", "downward"}
+        and keys[at] in ("and", "or")
+        and (_digits(tokens, end) or keys[end : end + 1] == ["than"])
+    ):
+        # "65 and below" looks back, "white and below 71" and "and older than 20" look ahead.
         parts, end = lexicon.phrases[(keys[at],)], at + 1
     title = None
     if token.kind == "word" and lexicon.code_column is not None:

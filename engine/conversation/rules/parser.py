@@ -20,6 +20,7 @@ from engine.conversation.rules.facts import Aside, Columns, Count, Demand, Fact,
 from engine.conversation.rules.grammar import find_facts
 from engine.conversation.rules.items import Request, read_items
 from engine.conversation.rules.lexicon import lexicon_for
+from engine.conversation.rules.manners import with_manners
 from engine.conversation.rules.ranked_lists import settled
 from engine.conversation.rules.reading import Reading
 from engine.conversation.rules.reporting import understood, unread
@@ -74,11 +75,11 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None, context:
     answered = questions.answer(request, lexicon, context)
     if answered is not None:
         return Turn(intent="question", answer=answered)
-    reading = Reading(request, lexicon)
+    reading = Reading(request, lexicon, previous)
     unknown = find_facts(reading)
     if previous is not None and not reading.facts and (changed := bare_number(reading, previous)) is not None:
         reading.facts, unknown = [changed], []
-    facts = settle_alternatives(reading)
+    facts = with_manners(settle_alternatives(reading), request)
     about_patients = any(item.is_("patients") or item.get("category") for item in request.items)
     asks_a_figure = any(isinstance(fact, Aside) for fact in facts)
     if _wants_to_know(text) and previous is None and not asks_a_figure and (unknown or not about_patients):

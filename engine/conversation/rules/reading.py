@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from engine.cohort.spec import CohortSpec
 from engine.conversation.rules.facts import Demand, Fact, Limit
 from engine.conversation.rules.items import Item, Request
 from engine.conversation.rules.lexicon import Lexicon
@@ -32,6 +33,8 @@ class Reading:
 
     request: Request
     lexicon: Lexicon
+    previous: CohortSpec | None = None
+    """What a follow-up changes."""
     facts: list[Fact] = field(default_factory=list)
     scope: Scope | None = None
     excluding: bool = False

@@ -54,6 +54,8 @@ def _meaning(fact: Fact, lexicon: Lexicon) -> str:
     match fact:
         case Count(factor=None):
             return f"{fact.patients:,g} patients" if fact.patients < 1e6 else f"{fact.patients:,.0f} patients"
+        case Count(factor=1.0):
+            return f"{abs(fact.patients):,g} patients {'more' if fact.patients > 0 else 'fewer'}"
         case Count():
             return f"{fact.factor:g} times as many patients"
         case Columns(said=said) if said:

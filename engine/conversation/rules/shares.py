@@ -56,6 +56,8 @@ def _rate(reading: Reading, at: int) -> list[Fact] | None:
     if category is None:
         return None
     i = reading.skip(end, "filler", "but", symbols=":=(") if named else reading.skip(end, symbols=":=(", most=2)
+    if (link := reading.at(i)) is not None and link.is_("to") and any(x.is_("move") for x in reading.items[:at]):
+        named, i = True, i + 1  # "raise the share of women to 45 %"
     if (op := reading.at(i)) is not None and op.get("operator") == "=":
         i += 1
     if not named and i == end:

@@ -17,10 +17,11 @@ _TOKEN = re.compile(
     | (?P<number>\d{1,3}(?:[,'’\u202f\u00a0]\d{3})+(?:\.\d+)?(?!\d)
         | (?<![\w-])\d{1,3}(?:[ ]\d{3})+(?![.,]?\d) | \d+[.,]\d+ | \d+)
     | (?P<word>[^\W\d_][\w]*(?:['’](?:s|t|re|ve|m|d|ll)\b)?)
-    | (?P<symbol>>=|=>|<=|=<|!=|<>|\S)
+    | (?P<symbol>-+>|>=|=>|<=|=<|!=|<>|\S)
     """,
     re.VERBOSE,
 )
+_DECADE = re.compile(r"(?:twen|thir|for|fif|six|seven|eigh|nine)ties")
 _SYMBOLS = {"≥": ">=", "⩾": ">=", "=>": ">=", "≤": "<=", "⩽": "<=", "=<": "<=", "<>": "!=", "–": "-", "—": "-",
             "−": "-", "％": "%"}  # fmt: skip
 
@@ -65,7 +66,9 @@ def fold(word: str) -> str:
         plain = plain.replace(".", "")
     if len(plain) > 4:
         plain = plain.replace("ae", "e").replace("oe", "e").replace("umour", "umor")
-    if len(plain) > 3 and plain.endswith("s") and not plain.endswith(("ss", "us", "is")):
+    if len(plain) > 4 and plain.endswith("ies") and not _DECADE.fullmatch(plain):
+        plain = f"{plain[:-3]}y"
+    elif len(plain) > 3 and plain.endswith("s") and not plain.endswith(("ss", "us", "is")):
         plain = plain[:-1]
     return plain
 
