@@ -134,5 +134,5 @@ def test_isolation_is_the_distance_to_the_fifth_other_row() -> None:
     frame = pd.DataFrame({"age": np.arange(11.0)})
     coder = Coder.of((frame,), frame, COLUMNS[:1])
     found = isolation(coder.records(frame), np.random.default_rng(0))
-    # The range of 0 to 10 is 9 wide (5th to 95th percentile); from the end the fifth other is 5 away, from the middle 3.
+    # The 5-95 % range of 0 to 10 is 9 wide; from the end the fifth other is 5 away, from the middle 3.
     assert (found[0], found[5]) == pytest.approx((5 / 9, 3 / 9))
