@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import Action, RankedColumn, Source, Turn, Warning
+from engine.core.errors import InternalError
 from engine.core.workspace import Workspace
 from engine.storage.conversations import ConversationStore, Outcome
 from engine.storage.database import Database
@@ -176,6 +177,42 @@ def test_two_tabs_see_one_conversation(prepared: Workspace) -> None:
     assert not other.exception and not other.chat_message
     assert request(other).patients == 250, "the form stays"
     assert len(say(other, "make it 700").chat_message) == 2
+
+
+def test_apply_does_not_overwrite_what_another_tab_just_edited(prepared: Workspace) -> None:
+    one = say(tab(), "250 women over 65")
+    other = tab(current(one))
+    other.number_input(key=f"v{other.session_state['_spec_version']}-patients").set_value(77).run()
+    click(one, "apply-1")
+    assert any("edited in another tab" in error.value for error in one.error)
+    assert request(one).patients == 77
+    click(one, "apply-1")
+    assert not one.error
+    assert request(one).patients == 250
+
+
+def test_an_answer_that_cannot_be_kept_is_said_on_the_page(
+    prepared: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = say(tab(), "250 women over 65")
+
+    def locked(*_, **__) -> None:
+        raise InternalError("the database stayed locked")
+
+    monkeypatch.setattr(ConversationStore, "answer", locked)
+    app.chat_input(key="say").set_value("make it 500").run()
+    said = [error.value for error in app.error]
+    assert any("could not be kept" in text and "stayed locked" in text for text in said)
+    assert any("Ask again" in text for text in said)
+    assert not app.chat_input(key="say").disabled
+
+
+def test_a_conversation_that_another_tab_deleted_is_said_to_be_gone(prepared: Workspace) -> None:
+    app = say(tab(), "250 women over 65")
+    studio().conversations.delete(current(app))
+    app.run()
+    assert "no longer kept" in app.error[0].value
+    assert not app.chat_message
 
 
 def test_an_answer_that_arrives_takes_nothing_from_a_form_edited_meanwhile(prepared: Workspace) -> None:

@@ -278,6 +278,15 @@ def test_nor_when_the_answer_failed_or_a_backend_repeats_it(context: Context) ->
     assert "Miller" not in stored(context)
 
 
+def test_a_deleted_conversation_leaves_no_trace_in_the_file(context: Context) -> None:
+    desk = Desk(context)
+    for number in range(5):
+        desk.say(f"200 men with zanzibaritis {number}")
+    assert "zanzibaritis" in stored(context)
+    desk.service.delete(desk.now().id)
+    assert "zanzibaritis" not in stored(context)
+
+
 def test_a_model_is_heard_while_it_works_and_can_be_stopped(context: Context) -> None:
     going = threading.Event()
 
