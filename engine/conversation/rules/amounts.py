@@ -37,7 +37,10 @@ def share_troubles(facts: Sequence[Fact], schema: TableSchema) -> list[Trouble]:
     proportions = [fact for fact in facts if isinstance(fact, Proportion)]
     for fact in proportions:
         if not 0 <= fact.share <= 1:
-            message = f"A share of {fact.share:.0%} of {fact.column} is not possible: shares lie between 0 % and 100 %."
+            name = schema[fact.column].label or fact.column.replace("_", " ")
+            message = (
+                f"A share of {fact.share * 100:.4g} % of {name} is not possible: they lie between 0 % and 100 %."
+            )
             nearest = replace(fact, share=min(max(fact.share, 0.0), 1.0))
             ways = (
                 Way(f"Use {share_phrase(share_of(nearest), schema)}", facts=_exchanged(facts, {fact: nearest})),
@@ -49,7 +52,8 @@ def share_troubles(facts: Sequence[Fact], schema: TableSchema) -> list[Trouble]:
         own = list({fact.category: fact for fact in proportions if fact.column == name}.values())
         total = sum(fact.share for fact in own)
         if total > 1 + 1e-9 and all(0 <= fact.share <= 1 for fact in own):
-            message = f"The shares of {name} add up to {total:.0%}, more than 100 %: lower one of them."
+            title = schema[name].label or name.replace("_", " ")
+            message = f"The shares of {title} add up to {total * 100:.4g} %, more than 100 %: lower one of them."
             ways = []
             for shares in balanced(own):
                 changed = {fact: replace(fact, share=share) for fact, share in zip(own, shares, strict=True)}

@@ -16,7 +16,7 @@ _SCALES = {"dozen": 12, "hundred": 100, "thousand": 1_000, "million": 1_000_000,
 _PARTS = {"half": 0.5, "quarter": 0.25, "couple": 2}
 _LONGEST = 30
 _BEFORE_ONE = frozenset(
-    ["than", "over", "least", "most", "for", "under", "exceeding", "beyond", "above", "below", "within"]
+    ["at", "than", "over", "least", "most", "for", "under", "exceeding", "beyond", "above", "below", "within"]
 )
 _TIMES = frozenset(["hour", "day", "week", "month", "year"])
 _GROUPED = re.compile(r"\d{1,3}(?:[,'’\u202f\u00a0 ]\d{3})+(?:\.\d+)?")
