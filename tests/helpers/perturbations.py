@@ -16,7 +16,7 @@ _NEIGHBOURS = {"a": "s", "e": "r", "i": "o", "o": "p", "u": "y", "n": "m", "t": 
 # Clauses under one of these words belong to it: moved away from it, they would mean something else.
 _BOUND = re.compile(
     r"\b(?:not?|non|without|exclu\w*|except|but|never|nobody|or|only|columns?|instead|inclusion|criteria|between|from|"
-    r"rest|other|and)\b|[:;.\n%]",
+    r"rest|other|and|them|those|half|remaining)\b|[:;.\n]",
     re.IGNORECASE,
 )
 
@@ -66,13 +66,12 @@ def politeness(text: str, chance: random.Random) -> str:
 def reordering(text: str, chance: random.Random) -> str:
     """The clauses between commas in another order, where none of them leans on its neighbour."""
     clauses = [clause.strip() for clause in re.split(r",(?!\d)", text)]
-    if len(clauses) < 3 or _BOUND.search(text):
+    if len(clauses) < 2 or _BOUND.search(text):
         return text
-    head, *rest = clauses
-    shuffled = rest[:]
-    while shuffled == rest and len(set(rest)) > 1:
+    shuffled = clauses[:]
+    while shuffled == clauses and len(set(clauses)) > 1:
         chance.shuffle(shuffled)
-    return ", ".join((head, *shuffled))
+    return ", ".join(shuffled)
 
 
 PERTURBATIONS: dict[str, Callable[[str, random.Random], str]] = {
