@@ -108,6 +108,12 @@ def column_words() -> dict[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=1)
+def person_names() -> dict[str, frozenset[str]]:
+    """``first``: common first names, ``last``: surnames that are words of requests too; small letters."""
+    return {part: frozenset(names) for part, names in _read("person_names").items()}
+
+
+@lru_cache(maxsize=1)
 def grammar() -> dict[str, dict[str, tuple[str, ...]]]:
     """Part of speech → value → phrases; parts without values hold their phrases under ``""``."""
     parts = {}

@@ -1,12 +1,13 @@
 """Tokens, numbers, bands, titles and spelling: the smallest steps of the parser."""
 
 import pytest
-from patient_table_shape import diabetes_like
+from patient_table_shape import diabetes_like, mimic_like
 
 from engine.cohort.conditions import Interval
 from engine.conversation.rules.bands import bands_of, choose
 from engine.conversation.rules.near_titles import nearest_titles
 from engine.conversation.rules.numbers import read_number
+from engine.conversation.rules.parser import parse
 from engine.conversation.rules.ranges import complement
 from engine.conversation.rules.spelling import correct
 from engine.conversation.rules.titles import icd9_of_icd10, is_icd9, titles
@@ -98,3 +99,29 @@ def test_icd10_maps_to_icd9() -> None:
     assert "4280" in icd9_of_icd10("I50")
     assert icd9_of_icd10("Z") != ()
     assert icd9_of_icd10("Q9999") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("a hnudred women", "“hnudred” was read as “hundred”"),
+        ("600 adlts", "“adlts” was read as “adult”"),
+        ("patients with caner", "“caner” was read as “cancer”"),
+        ("taler than 180 cm", "“taler” was read as “taller”"),
+    ],
+)
+def test_a_slip_is_mended_where_it_is_seen(text: str, note: str) -> None:
+    turn = parse(text, schema=mimic_like())
+    assert not turn.not_understood
+    assert any(note in entry.note for entry in turn.understood), turn
+
+
+def test_an_unknown_abbreviation_is_no_misspelt_one() -> None:
+    assert parse("COVID patients", schema=mimic_like()).not_understood == ("COVID",)
+
+
+@pytest.mark.parametrize("text", ["SBP over 180 or DBP over 120", "heart failure or creatinine over 2"])
+def test_one_of_two_columns_is_asked_about(text: str) -> None:
+    turn = parse(text, schema=mimic_like())
+    assert turn.spec is None
+    assert len(turn.warnings[0].actions) == 2

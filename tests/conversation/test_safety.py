@@ -102,3 +102,21 @@ def test_undo_points_to_the_button() -> None:
         assert (turn.intent, turn.spec) == ("refine", None)
         assert turn.answer is not None
         assert "Undo" in turn.answer.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["my patient John Miller has COPD", "Mary Young", "Anna Graves had a stroke", "JOHN SMITH, 67 y/o man",
+     "patient: Smith, John", "like Peter Hansen"],
+)  # fmt: skip
+def test_a_first_and_a_last_name_are_a_person(text: str) -> None:
+    assert safety.personal_data(text) == "a person's name"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Patients With Parkinson Disease", "patients with Graves Disease", "WOMEN WITH HEART FAILURE", "Crohn Disease",
+     "Mark Hispanic patients", "patients like Medicare Private", "patient Blood Pressure", "Young Women Over 30"],
+)  # fmt: skip
+def test_capitals_alone_are_no_name(text: str) -> None:
+    assert safety.personal_data(text) is None

@@ -38,9 +38,7 @@ def share_troubles(facts: Sequence[Fact], schema: TableSchema) -> list[Trouble]:
     for fact in proportions:
         if not 0 <= fact.share <= 1:
             name = schema[fact.column].label or fact.column.replace("_", " ")
-            message = (
-                f"A share of {fact.share * 100:.4g} % of {name} is not possible: they lie between 0 % and 100 %."
-            )
+            message = f"A share of {fact.share * 100:.4g} % of {name} is not possible: they lie between 0 % and 100 %."
             nearest = replace(fact, share=min(max(fact.share, 0.0), 1.0))
             ways = (
                 Way(f"Use {share_phrase(share_of(nearest), schema)}", facts=_exchanged(facts, {fact: nearest})),

@@ -14,7 +14,7 @@ from engine.conversation.rules.column_lists import column_list
 from engine.conversation.rules.column_runs import column_run
 from engine.conversation.rules.counts import count, population, restart
 from engine.conversation.rules.diagnoses import codes
-from engine.conversation.rules.facts import Demand, Fact
+from engine.conversation.rules.facts import Demand, Fact, Limit, column_of
 from engine.conversation.rules.figures import figure
 from engine.conversation.rules.illnesses import condition, either_way, flag_value, title, unavailable
 from engine.conversation.rules.limits import column_then_range, range_then_column
@@ -83,7 +83,7 @@ def find_facts(reading: Reading) -> list[tuple[int, int]]:
         found = _first_match(reading, at)
         if found:
             for fact in found:
-                reading.add(fact)
+                reading.add(_joined(reading, fact))
             at = max(fact.last for fact in found)
             continue
         if not _is_quiet(reading, at):
@@ -91,6 +91,17 @@ def find_facts(reading: Reading) -> list[tuple[int, int]]:
             unknown[-1:] = [(unknown[-1][0], at + 1)] if adjoins else [*unknown[-1:], (at, at + 1)]
         at += 1
     return unknown
+
+
+def _joined(reading: Reading, fact: Fact) -> Fact:
+    """The fact, a limit marked where an "or" alone stands between it and the fact before on another column."""
+    before = reading.facts[-1] if reading.facts else None
+    if not isinstance(fact, Limit) or before is None or reading.excluding or reading.scope is not None:
+        return fact
+    between = reading.items[before.last : fact.first]
+    either = any(item.is_("or") and not item.is_("and") for item in between)
+    alone = all(item.is_("or", "filler") or item.get("symbol") == "," for item in between)
+    return replace(fact, joined_by_or=True) if either and alone and column_of(before) != fact.column else fact
 
 
 def _first_match(reading: Reading, at: int) -> list[Fact]:

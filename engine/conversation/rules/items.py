@@ -1,6 +1,6 @@
 """A request as items: stretches of tokens with the parts of speech they can play in it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.conversation.rules.lexicon import Lexicon
@@ -48,6 +48,10 @@ class Request:
         end = self.tokens[self.items[last - 1].last - 1].end
         return self.text[start:end]
 
+    def spelled(self, first: int, last: int) -> str:
+        """The folded words of items ``first`` to ``last`` (exclusive), as they were meant."""
+        return " ".join(token.key for token in self.tokens[self.items[first].first : self.items[last - 1].last])
+
     def ends_a_sentence(self, at: int) -> bool:
         """Whether the full stop at item ``at`` is no decimal point or abbreviation: a blank or the end follows."""
         end = self.tokens[self.items[at].last - 1].end
@@ -62,6 +66,8 @@ def read_items(text: str, lexicon: Lexicon) -> Request:
     """Cut ``text`` into items: at each place the longest phrase of the lexicon, an ICD-9 title, a number or a code."""
     tokens = tokenize(text)
     keys, notes = _spelled(tokens, lexicon)
+    for i in notes:
+        tokens[i] = replace(tokens[i], key=keys[i])
     items, at = [], 0
     while at < len(tokens):
         item = _item(tokens, keys, notes, at, lexicon)
@@ -86,16 +92,18 @@ def _spelled(tokens: list[Token], lexicon: Lexicon) -> tuple[list[str], dict[int
 
 
 def _corrected(token: Token, lexicon: Lexicon) -> str | None:
+    written = token.text.lower()
+    # "adlts" is a plural of five letters.
+    shortest = 4 if len(written) > 4 else 5
     if token.key in title_words():
         # Short titles abbreviate ("emergncy"): only the commonest words are put right there.
-        return None if token.key in long_title_words() else correct(token.key, lexicon.core)
-    written = token.text.lower()
-    # "sepsys" and "stauts" are no plurals, so the word is tried as it is written first.
-    better = correct(written, lexicon.words) or correct(token.key, lexicon.words)
-    if better is None and len(token.key) == 4:
-        near = correct(token.key, lexicon.core, shortest=4)
-        better = near if near is not None and near[0] == token.key[0] else None
-    return better
+        return None if token.key in long_title_words() else correct(token.key, lexicon.core, shortest=shortest)
+    # "sepsys" and "stauts" are no plurals, so the word is tried as it is written first; "smoers" folds into "smer".
+    for attempt in dict.fromkeys((written, written.removesuffix("s"), token.key)):
+        if better := correct(attempt, lexicon.words, preferred=lexicon.core):
+            return better
+    near = correct(token.key, lexicon.core, shortest=4) if len(token.key) == 4 else None
+    return near if near is not None and near[0] == token.key[0] else None
 
 
 def _known(key: str, lexicon: Lexicon) -> bool:

@@ -10,6 +10,7 @@ from engine.cohort.vocabulary import chapters, column_words, diseases, grammar, 
 from engine.conversation.rules.bands import bands_of
 from engine.conversation.rules.concepts import concept_of, drugs_of, synonyms_of, units_of
 from engine.conversation.rules.naming import counted, spaced, words_for
+from engine.conversation.rules.numbers import number_words
 from engine.conversation.rules.tokens import key_of
 from engine.schema.table import Column, Kind, TableSchema
 
@@ -106,6 +107,7 @@ def lexicon_for(schema: TableSchema) -> Lexicon:
         if key_of(piece) not in lexicon.phrases:
             lexicon.add(piece, "category", meaning)
     _add_units(lexicon)
+    lexicon.words.update(word for word in number_words() if len(word) > 4)
     for part, values in grammar().items():
         for value, words in values.items():
             for word in words:

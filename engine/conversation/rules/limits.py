@@ -141,7 +141,7 @@ def _column_after(reading: Reading, found: RangeRead) -> tuple[Column | None, in
 
 def _implied_column(reading: Reading, at: int, found: RangeRead) -> Column | None:
     """The column that a comparison is of: "taller than" is of height, "younger than 6 months" of age."""
-    said = reading.request.span(at, found.end).lower()
+    said = reading.request.spelled(at, found.end)
     for word, concept in _COMPARED.items():
         column = reading.lexicon.column_for(concept) if word in said else None
         if column is not None:

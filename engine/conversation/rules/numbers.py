@@ -31,6 +31,11 @@ class NumberRead:
     code: str | None = None
 
 
+def number_words() -> frozenset[str]:
+    """The words of which numbers are made."""
+    return frozenset((*_UNITS, *_TENS, *_SCALES))
+
+
 def read_number(tokens: list[Token], at: int) -> NumberRead | None:
     """The number that starts at token ``at``, if one does. A minus that touches its first digit belongs to it."""
     token = tokens[at]

@@ -40,7 +40,8 @@ def understood(facts: list[Fact], request: Request, result: Edit, lexicon: Lexic
             meaning = share_phrase(share, lexicon.schema) if share else "a share that is not possible"
             entries.append(Understood(text=text, share=share, meaning=meaning, note=fact.note))
         else:
-            entries.append(Understood(text=text, meaning=_meaning(fact, lexicon), note=fact.note))
+            note = fact.note or request.notes(fact.first, fact.last)
+            entries.append(Understood(text=text, meaning=_meaning(fact, lexicon), note=note))
     return tuple(entries)
 
 

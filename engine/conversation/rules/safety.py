@@ -7,7 +7,7 @@ alone says little, the pattern asks for the words around it.
 import re
 from functools import lru_cache
 
-from engine.cohort.vocabulary import category_words, column_words, diseases, grammar
+from engine.cohort.vocabulary import category_words, column_words, diseases, grammar, person_names
 from engine.conversation.rules.titles import title_words
 from engine.conversation.rules.tokens import fold, key_of
 
@@ -57,10 +57,11 @@ _TITLED = re.compile(
     r"\b(?:[Nn]amed?|[Cc]alled|[Nn]ame(?: is|:)) +[A-Z][a-z]+ +[A-Z][a-z]+"
 )
 _TWO_NAMES = re.compile(
-    r"\b(?:[Pp]atient|[Pp]t|[Cc]lient|[Mm]y (?:mother|father|wife|husband|son|daughter|friend)|like|about|"
-    r"(?:record|file)s? of)"
-    r",? +([A-Z][a-z]+) +(?:[A-Z]\.? +)?([A-Z][a-z]+)\b"
+    r"\b(?:(?i:patient|pt|client|subject|case)(?: is|:)?|(?i:my (?:mother|father|wife|husband|son|daughter|friend))|"
+    r"like|about|(?:record|file)s? of)"
+    r",?:? +([A-Z][A-Za-z'’-]+),? +(?:[A-Z]\.? +)?([A-Z][A-Za-z'’-]+)\b"
 )
+_NAMED = re.compile(r"\b([A-Z][a-z]+|[A-Z]{3,}) +(?:[A-Z]\.? +)?([A-Z][a-z'’-]+|[A-Z]{3,})\b")
 
 _SEE = (
     r"(?:show|print|list|display|dump|reveal|give|export|see|output|return|download|read|leak|view|access|fetch|get|"
@@ -146,7 +147,7 @@ _PRODUCT = _pattern(
 
 def personal_data(text: str) -> str | None:
     """What kind of personal data ``text`` holds; None where none is noticed. The data itself is not returned."""
-    if _TITLED.search(text) or (not text.istitle() and any(_are_names(*m.groups()) for m in _TWO_NAMES.finditer(text))):
+    if _TITLED.search(text) or _names_somebody(text):
         return "a person's name"
     return next((kind for kind, pattern in _PERSONAL.items() if pattern.search(text)), None)
 
@@ -167,15 +168,38 @@ def is_about_something_else(question: str) -> bool:
     return len(re.findall(r"[^\W\d_]{2,}", question)) > 1 and not _PRODUCT.search(question)
 
 
+def _names_somebody(text: str) -> bool:
+    """Whether two capitalised words are a first and a last name; a text all in capitals or titles tells less."""
+    shouted = text.isupper() or text.istitle()
+    if not shouted and any(_are_names(*match.groups()) for match in _TWO_NAMES.finditer(text)):
+        return True
+    names = person_names()
+    called = (match.groups() for match in _NAMED.finditer(text))
+    # "Peter Hansen" is somebody although leprosy is Hansen's disease, "Mark Hispanic" is nobody.
+    usual = _is_no_word if shouted else lambda last: fold(last) not in _request_words()
+    return any(
+        first.lower() in names["first"] and (last.lower() in names["last"] or usual(last)) for first, last in called
+    )
+
+
 def _are_names(*words: str) -> bool:
     """Whether capitalised words are no words of diseases, codes or requests."""
-    return all(fold(word) not in _words() and fold(word) not in title_words() for word in words)
+    return all(map(_is_no_word, words))
+
+
+def _is_no_word(word: str) -> bool:
+    return fold(word) not in _words() and fold(word) not in title_words()
 
 
 @lru_cache(maxsize=1)
 def _words() -> frozenset[str]:
-    said = [name for disease in diseases() for name in (disease.name, *disease.also)]
+    names = (name for disease in diseases() for name in (disease.name, *disease.also))
+    return _request_words() | frozenset(word for name in names for word in key_of(name))
+
+
+@lru_cache(maxsize=1)
+def _request_words() -> frozenset[str]:
+    said = [phrase for phrases in column_words().values() for phrase in phrases]
     for words in (grammar(), category_words()):
         said += [phrase for values in words.values() for phrases in values.values() for phrase in phrases]
-    said += [phrase for phrases in column_words().values() for phrase in phrases]
     return frozenset(word for phrase in said for word in key_of(phrase))
