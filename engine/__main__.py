@@ -62,7 +62,8 @@ def _run(given: argparse.Namespace) -> dict[str, Any]:
         case "evaluate":
             return commands.evaluate(
                 train=given.train, holdout=given.holdout, synthetic=given.synthetic, spec=given.spec,
-                schema=given.schema, out=given.out, small_cell_minimum=settings().small_cell_minimum, progress=progress,
+                schema=given.schema, outcome=given.outcome, out=given.out,
+                small_cell_minimum=settings().small_cell_minimum, progress=progress,
             )  # fmt: skip
         case "parse":
             return commands.parse(text=given.text, previous=given.previous, source=given.source, backend=given.backend)
@@ -162,6 +163,9 @@ def _parser() -> argparse.ArgumentParser:
         evaluate.add_argument(f"--{name}", type=Path, required=True)
     evaluate.add_argument("--spec", type=Path)
     evaluate.add_argument("--schema", type=Path)
+    evaluate.add_argument(
+        "--outcome", metavar="KEY", help="one to analyse besides the usual ones: a column, or EVENT@TIME"
+    )
     evaluate.add_argument("--out", type=Path, help="REPORT.json")
 
     parse = command("parse", "show what a request is understood as (always JSON)")

@@ -1,7 +1,7 @@
 """Every path of the workspace in one place, and the only way files are written into it.
 
 Layout: ``cohort_studio.db`` · ``datasets/ID/`` (``table.parquet``, ``schema.json``, ``report.json``, ``splits.json``) ·
-``models/ID/`` · ``cohorts/ID/`` (``cohort.parquet``, ``manifest.json``, ``comparison.json``) ·
+``models/ID/`` · ``cohorts/ID/`` (``cohort.parquet``, ``manifest.json``, ``comparison.json``, ``outcomes/``) ·
 ``adapters/ID/`` (of the language model) · ``jobs/ID/`` (checkpoints) · ``ledger/`` (keyed hashes of the registered
 patients) · ``secret.key`` · ``assistant.json``.
 """
@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,14 @@ class Workspace:
     def adapter(self, adapter_id: str) -> Path:
         """Folder of an adapter of the language model."""
         return self._folder("adapters", adapter_id)
+
+    def comparison(self, cohort_id: str) -> Path:
+        """The file with a cohort's comparison with real rows; it grows section by section."""
+        return self.cohort(cohort_id) / "comparison.json"
+
+    def outcome(self, cohort_id: str, key: str) -> Path:
+        """The file with the analysis of one outcome; not named by its key, in which a column's name may be anything."""
+        return self.cohort(cohort_id) / "outcomes" / f"{sha256(key.encode()).hexdigest()[:16]}.json"
 
     def job(self, job_id: str) -> Path:
         """Folder of a job's checkpoints."""

@@ -14,9 +14,11 @@ from engine.core.errors import UserError
 from engine.core.progress import Part, Progress
 from engine.core.settings import settings
 from engine.core.workspace import Workspace, read_json, write_json
+from engine.jobs.comparing import compare, outcome
 from engine.jobs.fine_tuning import fine_tune
 from engine.jobs.memory import peak_megabytes, reset_peak
 from engine.jobs.records import JobRecord
+from engine.jobs.tables import patient_table, ready_dataset, split
 from engine.storage.database import Database
 from engine.storage.folders import folder_bytes, published_files, published_folder, sha256
 from engine.storage.records import DatasetRecord, State
@@ -81,9 +83,9 @@ def train(job: JobRecord, /, *, workspace: Workspace, database: Database, progre
     if not (folder / FIT_REPORT).exists():
         reset_peak()
         progress.update(0.0, "Reading the patient table")
-        dataset = _ready_dataset(database, job.payload["dataset_id"])
-        table, schema = _table(workspace, dataset)
-        rows = table.iloc[_split(workspace, dataset.id)["train"]].reset_index(drop=True)
+        dataset = ready_dataset(database, job.payload["dataset_id"])
+        table, schema = patient_table(workspace, dataset)
+        rows = table.iloc[split(workspace, dataset.id)["train"]].reset_index(drop=True)
         generator = create(job.payload["generator"])
         budget = budget_of(generator, job.payload["options"])
         part = Part(progress, 0.02, 0.96)
@@ -123,11 +125,11 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
     model = database.model(job.payload["model_id"])
     if model.state is not State.READY:
         raise UserError(f"model {model.id} is not trained", remedy="Train it first.")
-    dataset = _ready_dataset(database, model.dataset_id)
+    dataset = ready_dataset(database, model.dataset_id)
     spec = CohortSpec.model_validate(job.payload["spec"])
     progress.update(0.0, "Loading the model")
     generator = _generator(workspace, model.id)
-    table, _ = _table(workspace, dataset)
+    table, _ = patient_table(workspace, dataset)
     drawn = draw(generator, spec, table=table, progress=Part(progress, 0.05, 0.95))
     progress.update(0.96, "Saving the cohort")
     database.cohort(record.id)
@@ -154,31 +156,9 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
     )  # fmt: skip
 
 
-def compare(job: JobRecord, /, *, workspace: Workspace, database: Database, progress: Progress) -> None:
-    """Compare the cohort of the payload (``{"cohort_id"}``) with the real rows of its data set."""
-    from engine.cohort.spec import CohortSpec
-    from engine.evaluation.report import compare as compare_tables
-    from engine.storage.tables import read_table
-
-    cohort = database.cohort(job.payload["cohort_id"])
-    if cohort.state is not State.READY:
-        raise UserError(f"cohort {cohort.id} is not generated", remedy="Generate it first.")
-    progress.update(0.0, "Reading the tables")
-    dataset = _ready_dataset(database, cohort.dataset_id)
-    table, schema = _table(workspace, dataset)
-    split = _split(workspace, dataset.id)
-    folder = workspace.cohort(cohort.id)
-    synthetic, _ = read_table(folder / "cohort.parquet")
-    result = compare_tables(
-        table.iloc[split["train"]], table.iloc[split["holdout"]], synthetic, schema,
-        spec=CohortSpec.model_validate(cohort.spec), small_cell_minimum=settings().small_cell_minimum,
-        progress=Part(progress, 0.02, 0.98),
-    )  # fmt: skip
-    write_json(folder / "comparison.json", result)
-
-
 STEPS: dict[str, Callable[..., None]] = {
-    "prepare": prepare, "train": train, "generate": generate, "compare": compare, "fine_tune": fine_tune,
+    "prepare": prepare, "train": train, "generate": generate, "compare": compare, "outcome": outcome,
+    "fine_tune": fine_tune,
 }  # fmt: skip
 """The kinds of jobs."""
 
@@ -229,28 +209,6 @@ def _size(folder: Path) -> tuple[int, int, int]:
     key = schema.patient_key
     table, _ = read_table(folder / "table.parquet", columns=[key or schema.names[0]])
     return len(table), int(table[key].nunique()) if key else len(table), len(schema.features)
-
-
-def _ready_dataset(database: Database, dataset_id: str) -> DatasetRecord:
-    dataset = database.dataset(dataset_id)
-    if dataset.state is not State.READY or dataset.fingerprint is None:
-        raise UserError(f"data set {dataset.name!r} is not prepared", remedy="Prepare it first.")
-    return dataset
-
-
-def _split(workspace: Workspace, dataset_id: str) -> dict[str, list[int]]:
-    return read_json(workspace.dataset(dataset_id) / "splits.json")
-
-
-def _table(workspace: Workspace, dataset: DatasetRecord) -> "tuple[pd.DataFrame, TableSchema]":
-    return _read(workspace.dataset(dataset.id) / "table.parquet", str(dataset.fingerprint))
-
-
-@lru_cache(maxsize=1)
-def _read(path: Path, _fingerprint: str) -> "tuple[pd.DataFrame, TableSchema]":
-    from engine.storage.tables import read_table
-
-    return read_table(path)
 
 
 def _generator(workspace: Workspace, model_id: str) -> "Generator":

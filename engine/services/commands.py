@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import BackendName
 from engine.core.errors import DataError, UserError
-from engine.core.progress import Progress
+from engine.core.progress import Part, Progress
 from engine.core.workspace import read_json, write_json
 from engine.jobs.steps import FIT_REPORT
 from engine.preparation.pipeline import PreparedTable, prepare_frame, prepare_mimic3
@@ -182,12 +182,17 @@ def evaluate(
     synthetic: Path,
     spec: Path | None,
     schema: Path | None,
+    outcome: str | None,
     out: Path | None,
     small_cell_minimum: int,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Compare a synthetic table with the real training and hold-out tables."""
-    from engine.evaluation.report import compare
+    """Compare a synthetic table with the real training and hold-out tables.
+
+    ``outcome``: the key of one to analyse besides the usual ones, as ``chosen_outcome`` of the result.
+    """
+    from engine.evaluation.report import analyse, compare
+    from engine.evaluation.sections.modelled import outcome_named
 
     if out is not None and out.suffix != ".json":
         raise UserError(f"--out ({out.name}) must end in .json")
@@ -195,9 +200,15 @@ def evaluate(
     held = _aligned(holdout, real.schema)
     made = _aligned(synthetic, real.schema.select([column.name for column in real.schema.features]))
     request = read_spec(spec) if spec is not None else CohortSpec(patients=max(1, len(made)))
-    result = compare(
-        real.table, held, made, real.schema, spec=request, small_cell_minimum=small_cell_minimum, progress=progress
-    )
+    if outcome is not None:
+        outcome_named(outcome, real.schema)  # refused before minutes are spent on the rest
+    tables = (real.table, held, made, real.schema)
+    end = 1.0 if outcome is None else 0.9
+    result = compare(*tables, spec=request, small_cell_minimum=small_cell_minimum, progress=Part(progress, 0.0, end))
+    if outcome is not None:
+        result["chosen_outcome"] = analyse(
+            *tables, outcome, spec=request, small_cell_minimum=small_cell_minimum, progress=Part(progress, end, 1.0)
+        )
     if out is not None:
         write_json(out, result)
     return result

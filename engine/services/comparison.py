@@ -1,14 +1,24 @@
 """Real beside synthetic: queue a comparison and draw its results."""
 
+from hashlib import sha256
 from typing import Any
 
 import plotly.graph_objects as go
 
 from engine.core.workspace import read_json
+from engine.evaluation.outcomes import possible_outcomes
 from engine.plots.associations import association_alt_text, association_figure
+from engine.plots.calibration import calibration_alt_text, calibration_figure
 from engine.plots.distributions import alt_text, column_profile_figure, distribution_figure
+from engine.plots.forest import forest_alt_text, forest_figure
+from engine.plots.love import love_alt_text, love_figure
+from engine.plots.survival import survival_alt_text, survival_figure
 from engine.plots.training import training_figure
 from engine.services.context import Context
+from engine.storage.tables import read_schema
+
+FIRST_WITH_SECTIONS = 2
+"""The version of the report that is made section by section."""
 
 
 class Comparison:
@@ -22,9 +32,52 @@ class Comparison:
         return self._context.submit("compare", {"cohort_id": cohort_id}, subject=cohort_id)
 
     def result(self, cohort_id: str) -> dict[str, Any] | None:
-        """The finished comparison, or None."""
-        path = self._context.workspace.cohort(cohort_id) / "comparison.json"
+        """The comparison as far as it is made (:mod:`engine.evaluation.report`); None also for one of an older kind."""
+        path = self._context.workspace.comparison(cohort_id)
+        found = read_json(path) if path.exists() else None
+        return found if found is not None and found.get("version", 1) >= FIRST_WITH_SECTIONS else None
+
+    def made_at(self, cohort_id: str) -> int:
+        """When the comparison last changed (nanoseconds); 0 while there is none."""
+        path = self._context.workspace.comparison(cohort_id)
+        return path.stat().st_mtime_ns if path.exists() else 0
+
+    def outcomes(self, cohort_id: str) -> dict[str, str]:
+        """The outcomes that the cohort's columns offer, labels by key, the usual ones first."""
+        cohort = self._context.database.cohort(cohort_id)
+        schema = read_schema(self._context.workspace.dataset(cohort.dataset_id) / "table.parquet")
+        made = set(read_schema(self._context.workspace.cohort(cohort_id) / "cohort.parquet").names)
+        return {one.key: one.label for one in possible_outcomes(schema) if made.issuperset(one.columns)}
+
+    def start_outcome(self, cohort_id: str, key: str) -> str:
+        """Queue the analysis of one outcome; returns the job's id."""
+        payload = {"cohort_id": cohort_id, "outcome": key}
+        return self._context.submit("outcome", payload, subject=self.outcome_subject(cohort_id, key))
+
+    def outcome_subject(self, cohort_id: str, key: str) -> str:
+        """What the job that analyses this outcome is found by."""
+        return sha256(f"{cohort_id} {key}".encode()).hexdigest()[:12]
+
+    def outcome(self, cohort_id: str, key: str) -> dict[str, Any] | None:
+        """The analysis of an outcome that was picked, or None."""
+        path = self._context.workspace.outcome(cohort_id, key)
         return read_json(path) if path.exists() else None
+
+    def love(self, table_one: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
+        """Standardised differences of every column, and the sentence that says the same."""
+        return love_figure(table_one, dark=dark), love_alt_text(table_one)
+
+    def forest(self, entry: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
+        """Effects of a regression on real and on synthetic rows, and its sentence."""
+        return forest_figure(entry, dark=dark), forest_alt_text(entry)
+
+    def calibration(self, entry: dict[str, Any], model: str, *, dark: bool = False) -> tuple[go.Figure, str]:
+        """Predicted against observed events in the hold-out, and its sentence."""
+        return calibration_figure(entry, model, dark=dark), calibration_alt_text(entry, model)
+
+    def survival(self, entry: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
+        """Kaplan-Meier curves, and their sentence."""
+        return survival_figure(entry, dark=dark), survival_alt_text(entry)
 
     def distribution(self, column: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
         """Side-by-side bars of one column, and the sentence that says the same."""

@@ -86,6 +86,13 @@ def figure(result, name: str, table: str = "synthetic"):
     return result["scores"]["figures"][name][table]["value"]
 
 
+def timeless(value):
+    """The report without the seconds that its parts took."""
+    if isinstance(value, dict):
+        return {name: timeless(part) for name, part in value.items() if name != "seconds"}
+    return value
+
+
 def test_a_copy_scores_one(copied):
     for name in ("quality", "shapes", "pairs", "all_pairs", "validity", "structure"):
         assert figure(copied, name) == 1, name
@@ -134,7 +141,7 @@ def test_every_kind_of_column_has_an_entry(copied):
 
 def test_same_input_same_result():
     first, second = (run(shuffled(TRAIN)) for _ in range(2))
-    assert first | {"seconds": 0} == second | {"seconds": 0}
+    assert timeless(first) == timeless(second)
 
 
 def test_pair_trends_without_an_associated_pair_are_not_assessable():
@@ -184,7 +191,7 @@ def test_few_real_patients_give_no_figure():
 
 def test_the_index_of_a_table_does_not_matter():
     again = TRAIN.set_axis(np.zeros(len(TRAIN), dtype=int), axis=0)
-    assert run(TRAIN, train=again) | {"seconds": 0} == run(TRAIN) | {"seconds": 0}
+    assert timeless(run(TRAIN, train=again)) == timeless(run(TRAIN))
 
 
 def test_some_columns_only():

@@ -1,0 +1,64 @@
+"""The jobs that compare a cohort with the real rows of its data set."""
+
+import logging
+from typing import Any
+
+from engine.core.errors import UserError
+from engine.core.progress import Part, Progress
+from engine.core.settings import settings
+from engine.core.workspace import Workspace, write_json
+from engine.jobs.logs import places
+from engine.jobs.records import JobRecord
+from engine.jobs.tables import patient_table, ready_dataset, split
+from engine.storage.database import Database
+from engine.storage.records import State
+
+log = logging.getLogger(__name__)
+
+
+def compare(job: JobRecord, /, *, workspace: Workspace, database: Database, progress: Progress) -> None:
+    """Compare the cohort of the payload (``{"cohort_id"}``).
+
+    The report is published after each section, so that what is there can be looked at. A section that fails says so in
+    it and does not end the job.
+    """
+    from engine.evaluation import report
+
+    tables, spec = _tables(job, workspace, database, progress)
+    file = workspace.comparison(job.payload["cohort_id"])
+    report.compare(
+        *tables, spec=spec, small_cell_minimum=settings().small_cell_minimum, progress=Part(progress, 0.02, 0.98),
+        publish=lambda found: write_json(file, found),
+        failed=lambda name, error: log.error("section %s of job %s failed\n%s", name, job.id, places(error)),
+    )  # fmt: skip
+
+
+def outcome(job: JobRecord, /, *, workspace: Workspace, database: Database, progress: Progress) -> None:
+    """Analyse one outcome of a cohort. Payload: ``{"cohort_id", "outcome"}``, the outcome's key."""
+    from engine.evaluation.report import analyse
+
+    tables, spec = _tables(job, workspace, database, progress)
+    key = str(job.payload["outcome"])
+    found = analyse(
+        *tables, key, spec=spec, small_cell_minimum=settings().small_cell_minimum, progress=Part(progress, 0.02, 0.98)
+    )
+    write_json(workspace.outcome(job.payload["cohort_id"], key), found)
+
+
+def _tables(
+    job: JobRecord, workspace: Workspace, database: Database, progress: Progress
+) -> tuple[tuple[Any, Any, Any, Any], Any]:
+    """Training, hold-out and synthetic rows with the real schema, and the cohort's spec."""
+    from engine.cohort.spec import CohortSpec
+    from engine.storage.tables import read_table
+
+    cohort = database.cohort(job.payload["cohort_id"])
+    if cohort.state is not State.READY:
+        raise UserError(f"cohort {cohort.id} is not generated", remedy="Generate it first.")
+    progress.update(0.0, "Reading the tables")
+    dataset = ready_dataset(database, cohort.dataset_id)
+    real, schema = patient_table(workspace, dataset)
+    rows = split(workspace, dataset.id)
+    synthetic, _ = read_table(workspace.cohort(cohort.id) / "cohort.parquet")
+    tables = (real.iloc[rows["train"]], real.iloc[rows["holdout"]], synthetic, schema)
+    return tables, CohortSpec.model_validate(cohort.spec)
