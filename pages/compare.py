@@ -1,33 +1,54 @@
-"""Compare: real beside synthetic, in aggregates."""
+"""Compare: real beside synthetic, in aggregates, each section as soon as it is made."""
 
 import streamlit as st
 
+from engine.jobs.queue import JobState
 from pages.components.entry import through_shell
 
 through_shell("pages/compare.py")
 
-from pages.components import comparison, generation, plausibility, progress
+from pages.components import attacks, comparison, findings, generation, outcomes, plausibility, progress
 from pages.components.state import studio
 
 st.title("Compare")
 cohort = generation.ready_cohort()
 chosen = cohort.id
 result = studio().comparison.result(chosen)
+seen = studio().comparison.made_at(chosen)
 if result is None:
     job = studio().work.latest(chosen)
-    if job is None or job.kind != "compare":
+    # Done, and still nothing to show: made by an earlier release.
+    if job is None or job.kind != "compare" or job.state is JobState.DONE:
         studio().comparison.start(chosen)
-    progress.follow(chosen)
+    progress.follow(chosen, changed=lambda: studio().comparison.made_at(chosen) != seen)
     st.stop()
 
-comparison.scores(result)
-distributions, associations, rules = st.tabs(["Distributions", "Associations", "Plausibility"])
-with distributions:
+findings.cards(result)
+# One place, whether something is in it or not: the tabs below would otherwise jump back to the first one.
+with st.container():
+    if findings.is_unfinished(result):
+        progress.follow(chosen, changed=lambda: studio().comparison.made_at(chosen) != seen)
+    findings.notes(result)
+
+tabs = st.tabs(["Table 1", "Distributions", "Associations", "Tell apart", "Conclusions", "Privacy", "Plausibility"])
+with tabs[0]:
+    findings.table_one(result)
+with tabs[1]:
     comparison.distributions(result)
-with associations:
+with tabs[2]:
     comparison.associations(result)
-with rules:
+with tabs[3]:
+    findings.detection(result)
+with tabs[4]:
+    outcomes.conclusions(result, chosen)
+with tabs[5]:
+    attacks.privacy(result)
+with tabs[6]:
     plausibility.plausibility(result)
 st.caption("Real figures are aggregates: small groups are merged, single records are never shown.")
-if st.button("Export this cohort", type="primary", icon=":material/download:"):
-    st.switch_page("pages/export.py")
+with st.container(horizontal=True):
+    if st.button("Export this cohort", type="primary", icon=":material/download:"):
+        st.switch_page("pages/export.py")
+    if findings.has_failed(result) and st.button("Compare again", icon=":material/refresh:", key="again"):
+        studio().comparison.start(chosen)
+        st.rerun()

@@ -1,28 +1,18 @@
-"""The sections of the Compare page."""
+"""The distributions and associations of the Compare page."""
 
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from pages.components.findings import is_there
 from pages.components.state import is_dark, studio
 from pages.components.text import plain
 
-CARDS = ("quality", "shapes", "pairs", "validity")
-"""The scores at the top; the others are in the table below them."""
 
-
-def scores(result: dict[str, Any]) -> None:
+def _scores(result: dict[str, Any]) -> None:
     """SDMetrics scores, each with what held-out real patients reach beside it."""
-    st.caption("  \n".join([result["reference"]["sentence"], *(f":material/info: {note}" for note in result["notes"])]))
     figures = result["scores"]["figures"]
-    for card, name in zip(st.columns(len(CARDS)), CARDS, strict=True):
-        entry = figures[name]
-        with card, st.container(border=True, height="stretch"):
-            st.metric(entry["label"], _score(entry["synthetic"]), help=entry["meaning"])
-            st.caption(f"Held-out real patients: {_score(entry['holdout'])}")
-            if entry["synthetic"]["value"] is None:
-                st.caption(entry["synthetic"]["reason"])
     with st.expander("All scores"):
         st.dataframe(
             [
@@ -49,6 +39,8 @@ def _score(figure: dict[str, Any]) -> str:
 
 def distributions(result: dict[str, Any]) -> None:
     """Side-by-side bars of every column, by group, and the same figures as a table."""
+    if not is_there(result, "columns"):
+        return
     columns = result["columns"]
     groups = list(dict.fromkeys(column["group"] or "Other" for column in columns))
     picked = st.pills("Show", groups, default=groups[0], key="groups") or groups[0]
@@ -102,7 +94,14 @@ def _percent(share: float | None) -> str:
 
 
 def associations(result: dict[str, Any]) -> None:
-    """Three heat maps: real, synthetic, and where they differ."""
+    """Three heat maps: real, synthetic, and where they differ; and SDMetrics' scores of columns and pairs."""
+    if is_there(result, "associations"):
+        _maps(result)
+    if result["sections"]["scores"]["state"] != "pending" and is_there(result, "scores"):
+        _scores(result)
+
+
+def _maps(result: dict[str, Any]) -> None:
     if not result["associations"].get("titles"):
         st.info("There are too few real patients to show associations.")
         return

@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.components.findings import is_there
 from pages.components.text import plain
 
 SEVERITIES = ("impossible", "discordant", "rare")
@@ -11,10 +12,9 @@ SEVERITIES = ("impossible", "discordant", "rare")
 
 def plausibility(result: dict[str, Any]) -> None:
     """Totals by severity, the rules that rows break, and every rule with its reason and source."""
-    found = result.get("plausibility")
-    if found is None:
-        st.info("This comparison was made before rules of plausibility were checked. Generate the cohort again.")
+    if not is_there(result, "plausibility"):
         return
+    found = result["plausibility"]
     rules, totals = found["rules"], found["totals"]
     st.caption(
         f"{len(rules)} of {found['rules_in_all']} rules can be asked of these columns. Missing values break none."

@@ -1,18 +1,23 @@
 """A running job on a page: progress, figures, cancel; the page is drawn anew when the job ends."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from engine.jobs.queue import JobRecord, JobState
 from pages.components.state import is_dark, studio
 
 
-def follow(subject: str) -> JobRecord | None:
-    """Show the newest job of ``subject`` while it runs, its cause when it failed; returns it once it is done."""
+def follow(subject: str, *, changed: Callable[[], bool] | None = None) -> JobRecord | None:
+    """Show the newest job of ``subject`` while it runs, its cause when it failed; returns it once it is done.
+
+    While it runs, the page is also drawn anew whenever ``changed`` says that there is more to show.
+    """
     job = studio().work.latest(subject)
     if job is None:
         return None
     if job.state in (JobState.QUEUED, JobState.RUNNING):
-        _running(job.id)
+        _running(job.id, changed)
         return None
     if job.state is JobState.DONE:
         return job
@@ -29,9 +34,9 @@ def follow(subject: str) -> JobRecord | None:
 
 
 @st.fragment(run_every=1.0)
-def _running(job_id: str) -> None:
+def _running(job_id: str, changed: Callable[[], bool] | None) -> None:
     job = studio().work.job(job_id)
-    if job.state not in (JobState.QUEUED, JobState.RUNNING):
+    if job.state not in (JobState.QUEUED, JobState.RUNNING) or (changed is not None and changed()):
         st.rerun(scope="app")
     waiting = "Waiting for the worker…" if job.state is JobState.QUEUED else job.message or "Working…"
     if problem := studio().work.problem():
