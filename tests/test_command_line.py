@@ -92,8 +92,11 @@ def test_evaluate_compares_with_the_real_tables(folder: Path) -> None:
     told(engine("generate", "--model", folder / "model", "--patients", "200", "--out", folder / "e.csv", "--json"))
     result = told(
         engine("evaluate", "--train", folder / "ward.csv", "--holdout", folder / "ward.csv", "--synthetic",
-               folder / "e.csv", "--out", folder / "scores.json", "--json")
+               folder / "e.csv", "--outcome", "sex", "--out", folder / "scores.json", "--json")
     )  # fmt: skip
+    assert {one["state"] for one in result["sections"].values()} == {"done"}
+    assert {"table_one", "detection", "conclusions", "privacy", "cards"} <= set(result)
+    assert result["chosen_outcome"]["outcome"]["key"] == "sex"
     assert result["scores"]["figures"]["shapes"]["synthetic"]["value"] > 0.7
     assert json.loads((folder / "scores.json").read_text())["synthetic_rows"] == 200
 

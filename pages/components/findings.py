@@ -69,7 +69,7 @@ def table_one(result: dict[str, Any]) -> None:
     found = result["table_one"]
     figure, text = studio().comparison.love(found, dark=is_dark())
     st.plotly_chart(figure, width="stretch", theme=None, key="love", alt=text)
-    rows = pd.DataFrame(lines(found))
+    rows = pd.DataFrame(lines(found), columns=list(_HEADS))
     # Leading spaces would be swallowed on the screen.
     rows["characteristic"] = rows["characteristic"].str.replace("  ", "\u2003")
     st.dataframe(
@@ -130,6 +130,16 @@ def detection(result: dict[str, Any]) -> None:
 def figure_text(figure: dict[str, Any], digits: int = 2) -> str:
     """The value of ``{value, low, high, reason}`` for the screen."""
     return "not assessable" if figure["value"] is None else f"{figure['value']:.{digits}f}".replace("-", "−")
+
+
+def with_interval(figure: dict[str, Any]) -> str:
+    """The value and its interval, or the reason why either is missing, in one line of a table."""
+    if figure["value"] is None:
+        return figure["reason"] or "not assessable"
+    value = figure_text(figure)
+    if figure["low"] is None:
+        return value
+    return f"{value} [{figure['low']:.2f}, {figure['high']:.2f}]".replace("-", "−")
 
 
 def interval_text(figure: dict[str, Any]) -> str:

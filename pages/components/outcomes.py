@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from pages.components import progress
-from pages.components.findings import figure_text, interval_text, is_there
+from pages.components.findings import is_there, with_interval
 from pages.components.state import is_dark, studio
 from pages.components.text import plain
 
@@ -51,8 +51,8 @@ def _effects(entry: dict[str, Any]) -> None:
             [
                 {
                     "Covariate": term["label"],
-                    f"Real ({entry['effect']})": f"{figure_text(term['real'])}, {interval_text(term['real'])}",
-                    "Synthetic": f"{figure_text(term['synthetic'])}, {interval_text(term['synthetic'])}",
+                    f"Real: {entry['effect']} [95 % interval]": with_interval(term['real']),
+                    "Synthetic": with_interval(term['synthetic']),
                     "Interval overlap": term["overlap"],
                     "Conclusion": term["verdict"],
                 }
@@ -74,9 +74,9 @@ def _prediction(entry: dict[str, Any]) -> None:
             {
                 "Model": model["label"],
                 "Score": figure["label"],
-                "Learned from synthetic": f"{figure_text(figure['synthetic'])}, {interval_text(figure['synthetic'])}",
-                "Learned from real": f"{figure_text(figure['real'])}, {interval_text(figure['real'])}",
-                "Difference": f"{figure_text(figure['difference'])}, {interval_text(figure['difference'])}",
+                "Learned from synthetic [95 % interval]": with_interval(figure['synthetic']),
+                "Learned from real": with_interval(figure['real']),
+                "Difference": with_interval(figure['difference']),
             }
             for model in entry["models"].values()
             for figure in model["figures"].values()
@@ -104,7 +104,7 @@ def _survival(entry: dict[str, Any]) -> None:
             [
                 {"Time": point["time"]}
                 | {
-                    name: f"{figure_text(point[table])}, {interval_text(point[table])}"
+                    name: with_interval(point[table])
                     for table, name in (("real", "Real"), ("synthetic", "Synthetic"))
                 }
                 for point in entry["curve"]

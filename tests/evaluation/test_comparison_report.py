@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from engine.cohort.spec import CohortSpec, Criterion, Share
-from engine.core.errors import Cancelled, DataError
+from engine.core.errors import Cancelled, DataError, UserError
 from engine.core.progress import Silent
 from engine.evaluation import fidelity
-from engine.evaluation.report import compare
+from engine.evaluation.report import SECTIONS, analyse, compare
 from engine.evaluation.similarity import ks_complement, pair_similarity, tv_complement
 from engine.schema.table import Column, Kind, Role, TableSchema, conform
 
@@ -166,11 +166,101 @@ def test_a_cohort_is_compared_with_the_rows_that_meet_its_criteria():
     assert figure(young, "validity") == 1
 
 
-def test_what_was_asked_on_purpose_is_said():
-    spec = CohortSpec(shares=(Share(column="died", category=True, share=0.5),), reference_population="us")
-    notes = " ".join(run(TRAIN, spec=spec)["notes"])
-    assert "set proportions of died" in notes
+def test_real_rows_are_weighted_to_the_proportions_that_were_asked_for():
+    share = Share(column="died", category=True, share=0.6)
+    died = TRAIN["died"].to_numpy(dtype=bool)
+    asked = pd.concat([TRAIN[died], TRAIN[~died].iloc[: int(died.sum() * 2 / 3)]])
+    found = run(asked, spec=CohortSpec(shares=(share,)))
+    notes = " ".join(found["notes"])
+    assert "set proportions of died. Real rows are weighted to the proportions asked for" in notes
+    assert found["weights"]["real"]["weighted"] and found["weights"]["holdout"]["weighted"]
+    assert 200 < found["weights"]["real"]["effective_patients"] < len(TRAIN)
+    entry = next(one for one in found["table_one"]["columns"] if one["name"] == "died")
+    yes = next(one for one in entry["categories"] if one["label"] == "Yes")
+    assert [yes[table]["share"] for table in ("real", "holdout")] == pytest.approx([0.6, 0.6], abs=0.002)
+    # Age goes with death: without the weights the cohort asked for would look too old.
+    age = next(one for one in found["table_one"]["columns"] if one["name"] == "age")
+    assert abs(age["smd"]["synthetic"]["value"]) < 0.06
+    plain = next(one for one in run(asked)["table_one"]["columns"] if one["name"] == "age")
+    assert plain["smd"]["synthetic"]["value"] > 0.1
+
+
+def test_a_share_that_no_real_row_can_stand_for_is_said():
+    share = Share(column="ward", category="maternity", share=0.5)
+    schema = TableSchema(
+        columns=tuple(
+            c.model_copy(update={"categories": ("geriatric", "maternity", "medical", "surgical")})
+            if c.name == "ward"
+            else c
+            for c in SCHEMA.columns
+        )
+    )
+    notes = " ".join(run(TRAIN, spec=CohortSpec(shares=(share,)), schema=schema)["notes"])
+    assert "No real row has ward: maternity" in notes
+
+
+def test_a_population_that_does_not_ship_is_said():
+    notes = " ".join(run(TRAIN, spec=CohortSpec(reference_population="us"))["notes"])
     assert "reference population" in notes
+
+
+def test_counts_that_the_reference_hides_are_not_in_table_one():
+    # All but five patients are old enough: their number would follow from Table 1.
+    youngest = np.sort(TRAIN["age"].to_numpy())[5]
+    found = run(TRAIN, spec=CohortSpec(criteria=(Criterion(column="age", minimum=float(youngest)),)))
+    assert found["reference"]["train_rows"] is None
+    assert found["table_one"]["tables"]["real"]["rows"] is None
+    counted = [cell["real"]["rows"] for one in found["table_one"]["columns"] for cell in one["categories"]]
+    assert set(counted) == {None}
+
+
+def test_every_section_is_made_and_marked_as_internal(copied):
+    assert {name: one["state"] for name, one in copied["sections"].items()} == {one.name: "done" for one in SECTIONS}
+    assert copied["internal"] and all(copied[name]["internal"] for name in ("table_one", "detection", "privacy"))
+    for card in copied["cards"].values():
+        assert card["state"] == "done" and card["value"] and card["sentence"]
+
+
+def test_a_copy_is_no_worse_than_held_out_patients_and_gives_its_patients_away(copied):
+    assert copied["cards"]["fidelity"]["value"] == "100.0%"
+    assert all(one["smd"]["synthetic"]["value"] == 0 for one in copied["table_one"]["columns"] if one["form"] != "none")
+    assert copied["privacy"]["copies"]["verdict"] == "leak"
+    assert copied["privacy"]["membership"]["groups"]["all"]["auc"]["calibrated"]["value"] > 0.95
+    assert "Leaks were found by: membership inference" in copied["cards"]["privacy"]["sentence"]
+
+
+def test_independent_columns_are_told_apart(independent):
+    assert independent["detection"]["auc"]["synthetic"]["value"] > 0.75
+    assert {"weight", "age"} & {one["name"] for one in independent["detection"]["columns"]}
+
+
+def test_the_report_is_published_after_each_section():
+    seen = []
+    publish = lambda report: seen.append(json.dumps(report, allow_nan=False))  # noqa: E731
+    whole = compare(
+        TRAIN, HOLDOUT, shuffled(TRAIN), SCHEMA, spec=CohortSpec(), small_cell_minimum=11, progress=Silent(),
+        publish=publish,
+    )  # fmt: skip
+    assert [len(one) for one in seen] == sorted(len(one) for one in seen)
+    assert json.loads(seen[-1]) == whole
+    first = json.loads(seen[0])
+    assert first["sections"]["columns"]["state"] == "done" and first["sections"]["privacy"]["state"] == "pending"
+    assert first["cards"]["privacy"]["state"] == "pending"
+
+
+def test_an_outcome_by_its_key():
+    def one(key: str):
+        return analyse(
+            TRAIN, HOLDOUT, TRAIN.drop(columns="patient"), SCHEMA, key, spec=CohortSpec(), small_cell_minimum=11,
+            progress=Silent(),
+        )  # fmt: skip
+
+    entry = one("died")
+    assert entry["conclusion"]["reason"] == ""
+    # The same rows lead to the same conclusion.
+    assert {term["verdict"] for term in entry["conclusion"]["terms"]} == {"same"}
+    with pytest.raises(UserError, match="no outcome 'nothing'"):
+        one("nothing")
 
 
 def test_without_a_hold_out_its_figures_are_not_assessable():

@@ -3,6 +3,7 @@
 import json
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 from engine.core.errors import Cancelled, UserError
 from engine.core.progress import Silent
 from engine.core.workspace import Workspace, read_json
+from engine.evaluation import report
+from engine.evaluation.report import SECTIONS
 from engine.generators.base import Capability, FitReport, Generator
-from engine.jobs import steps
+from engine.jobs import comparing, steps
 from engine.jobs.queue import Queue
 from engine.jobs.records import JobRecord
 from engine.schema.table import TableSchema, conform
@@ -248,25 +251,94 @@ def test_a_second_request_does_not_load_the_model_again(bench: Bench) -> None:
     assert Resampler.loads == 2
 
 
-def test_a_comparison_is_written_beside_the_cohort(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, Any] = {}
-    report = types.ModuleType("engine.evaluation.report")
+def published(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Every state of the file that a reader of the comparison could have seen."""
+    seen: list[dict[str, Any]] = []
+    write = comparing.write_json
 
-    def compare(train, holdout, synthetic, schema, *, spec, small_cell_minimum, progress) -> dict[str, Any]:
-        seen.update(train=len(train), holdout=len(holdout), synthetic=len(synthetic), spec=spec)
-        seen.update(small_cell_minimum=small_cell_minimum, columns=schema.names)
-        return {"scores": 1}
+    def watched(path: Path, value: Any) -> None:
+        write(path, value)
+        seen.append(read_json(path))
 
-    report.compare = compare  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "engine.evaluation.report", report)
+    monkeypatch.setattr(comparing, "write_json", watched)
+    return seen
+
+
+def states(report: dict[str, Any]) -> dict[str, str]:
+    return {name: one["state"] for name, one in report["sections"].items()}
+
+
+def test_a_comparison_is_published_section_by_section(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = published(bench, monkeypatch)
     dataset, _ = bench.prepared()
     model, _ = bench.trained(dataset)
-    cohort, _ = bench.generated(model, patients=40)
+    cohort, _ = bench.generated(model, patients=60)
     bench.run("compare", {"cohort_id": cohort}, cohort)
-    assert read_json(bench.workspace.cohort(cohort) / "comparison.json") == {"scores": 1}
-    assert (seen["train"] + seen["holdout"], seen["synthetic"], seen["spec"].patients) == (300, 40, 40)
-    assert seen["train"] > seen["holdout"] > 0
-    assert seen["columns"] == ["patient", "age", "sex", "hemoglobin"]
+    assert read_json(bench.workspace.comparison(cohort)) == seen[-1]
+    made = [sum(state == "done" for state in states(one).values()) for one in seen]
+    assert made == list(range(1, len(SECTIONS) + 1))
+    # Pictures come first, and what is not made has no key.
+    assert [name for name, state in states(seen[1]).items() if state == "done"] == ["columns", "table_one"]
+    assert "scores" not in seen[1] and {"columns", "table_one", "cards", "notes"} <= set(seen[1])
+    assert (seen[-1]["synthetic_rows"], seen[-1]["reference"]["all_train_rows"] > 150) == (60, True)
+
+
+def test_a_failing_section_loses_no_other_and_is_told_without_its_text(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cell = "Smith, J."
+
+    def fail(study: Any, progress: Any) -> dict[str, Any]:
+        raise ValueError(cell)
+
+    broken = [replace(one, build=fail) if one.name == "associations" else one for one in SECTIONS]
+    monkeypatch.setattr(report, "SECTIONS", tuple(broken))
+    dataset, _ = bench.prepared()
+    model, _ = bench.trained(dataset)
+    cohort, _ = bench.generated(model, patients=60)
+    bench.run("compare", {"cohort_id": cohort}, cohort)
+    found = read_json(bench.workspace.comparison(cohort))
+    failed = {name for name, state in states(found).items() if state == "failed"}
+    assert failed == {"associations", "scores"}
+    assert "ValueError" in found["sections"]["associations"]["reason"]
+    assert "'associations', which failed" in found["sections"]["scores"]["reason"]
+    assert found["cards"]["fidelity"]["value"] == "not assessable"
+    assert {"detection", "privacy", "plausibility"} <= set(found)
+    assert cell not in bench.workspace.comparison(cohort).read_text() + caplog.text
+    assert "section associations" in caplog.text
+
+
+def test_a_cancelled_comparison_keeps_what_it_made(bench: Bench) -> None:
+    class Stop:
+        def update(self, fraction: float, message: str, **figures: float) -> None:
+            if "SDMetrics" in message:
+                raise Cancelled
+
+    dataset, _ = bench.prepared()
+    model, _ = bench.trained(dataset)
+    cohort, _ = bench.generated(model, patients=60)
+    with pytest.raises(Cancelled):
+        bench.run("compare", {"cohort_id": cohort}, cohort, Stop())
+    kept = states(read_json(bench.workspace.comparison(cohort)))
+    assert [kept[name] for name in ("columns", "associations", "scores", "privacy")] == [
+        "done", "done", "pending", "pending",
+    ]  # fmt: skip
+    bench.run("compare", {"cohort_id": cohort}, cohort)
+    assert set(states(read_json(bench.workspace.comparison(cohort))).values()) == {"done"}
+
+
+def test_an_outcome_is_analysed_into_a_file_of_its_own(bench: Bench) -> None:
+    dataset, _ = bench.prepared()
+    model, _ = bench.trained(dataset)
+    cohort, _ = bench.generated(model, patients=100)
+    bench.run("outcome", {"cohort_id": cohort, "outcome": "hemoglobin"}, cohort)
+    found = read_json(bench.workspace.outcome(cohort, "hemoglobin"))
+    assert (found["outcome"]["key"], found["outcome"]["kind"]) == ("hemoglobin", "continuous")
+    assert found["conclusion"]["reason"] == "" and found["conclusion"]["sentence"].startswith("On hemoglobin")
+    assert found["survival"] is None
+    assert not bench.workspace.outcome(cohort, "age").exists()
+    with pytest.raises(UserError, match="no outcome 'blood type'"):
+        bench.run("outcome", {"cohort_id": cohort, "outcome": "blood type"}, cohort)
 
 
 def test_what_is_not_ready_is_refused(bench: Bench) -> None:
