@@ -56,7 +56,8 @@ def calibration_figure(entry: dict[str, Any], model: str, *, dark: bool = False)
                 hoverinfo="text",
             )
         )
-    subtitle = " · ".join(
+    # In lines of their own: a phone cuts what is longer.
+    subtitle = "<br>".join(
         f"{_NAMES[table].lower()}: slope {curve['slope']['value']:.2f}"
         for table, curve in curves.items()
         if curve["slope"]["value"] is not None
@@ -64,8 +65,8 @@ def calibration_figure(entry: dict[str, Any], model: str, *, dark: bool = False)
     figure.update_layout(
         template=template(dark=dark),
         title={"text": escaped(title), "subtitle": {"text": subtitle}},
-        height=420,
-        margin={"t": 104},
+        height=480,
+        margin={"t": 150},
         hovermode="closest",
     )
     figure.update_xaxes(title_text="Predicted probability", tickformat=".0~%", range=[0, end], nticks=7)

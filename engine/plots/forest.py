@@ -77,8 +77,8 @@ def forest_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     figure.update_layout(
         template=template(dark=dark),
         title={"text": escaped(title), "subtitle": {"text": _subtitle(entry)}},
-        height=170 + _ROW * len(terms),
-        margin={"t": 104, "r": 176},
+        height=206 + _ROW * len(terms),
+        margin={"t": 140, "r": 176},
         hovermode="closest",
     )
     return figure
@@ -135,7 +135,7 @@ def _subtitle(entry: dict[str, Any]) -> str:
     if agreed["synthetic"]["overlap"] is not None:
         text += f" · interval overlap {agreed['synthetic']['overlap']:.2f}"
     if agreed["halves"]["overlap"] is not None:
-        text += f" · halves of the real rows {agreed['halves']['overlap']:.2f}"
+        text += f"<br>halves of the real rows: overlap {agreed['halves']['overlap']:.2f}"
     return text
 
 

@@ -53,14 +53,21 @@ def love_figure(table_one: dict[str, Any], *, most: int = 40, dark: bool = False
                 x=values, y=places, mode="markers", name=name, marker=marker, hovertext=hover, hoverinfo="text"
             )
     largest = max(value for point in shown for value in (point["synthetic"], point["holdout"]) if value is not None)
-    figure.update_xaxes(title_text="Absolute standardised mean difference", range=[-0.01, 1.08 * max(largest, 0.2)])
+    figure.update_xaxes(title_text="Absolute standardised difference", range=[-0.01, 1.08 * max(largest, 0.2)])
     figure.update_yaxes(
         tickvals=places,
         ticktext=[escaped(shortened(point["label"], _LONGEST_LABEL)) for point in shown],
         range=[places[-1] - 0.7, 0.7],
     )
     figure.add_annotation(
-        text="0.1", x=SMALL, y=1, yref="paper", yanchor="bottom", showarrow=False, font={"color": grey, "size": 11}
+        text="0.1",
+        x=SMALL,
+        y=1,
+        yref="paper",
+        xanchor="left",
+        yanchor="top",
+        showarrow=False,
+        font={"color": grey, "size": 11},
     )
     small = sum(point["synthetic"] < SMALL for point in drawn)
     text = f"{small} of {len(drawn)} columns differ by less than {SMALL:g}"
@@ -69,7 +76,9 @@ def love_figure(table_one: dict[str, Any], *, most: int = 40, dark: bool = False
         template=template(dark=dark),
         title={"text": "Differences from the real patients", "subtitle": {"text": text}},
         legend={"traceorder": "reversed"},
-        height=int(170 + _ROW * len(shown)),
+        # Room for a legend of two lines, as a phone shows it.
+        height=int(202 + _ROW * len(shown)),
+        margin={"t": 124},
     )
     return figure
 

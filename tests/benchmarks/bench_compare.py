@@ -1,8 +1,9 @@
 """Time of a comparison: ``python -m tests.benchmarks.bench_compare [--rows N …] [--columns N]``; prints JSON.
 
 Training and synthetic table have as many rows as asked for, the hold-out half as many, all simulated. Measured are the
-time to the first pictures (distributions and Table 1), each section, and the whole; and, in the same run and on the
-same rows, SDMetrics' own QualityReport of the two tables (up to 20,000 rows).
+time to the first pictures (distributions and Table 1), each section, the whole, and the analysis of one outcome of each
+kind (the simulated columns have none of the usual names); and, in the same run and on the same rows, SDMetrics' own
+QualityReport of the two tables (up to 20,000 rows).
 """
 
 import argparse
@@ -17,7 +18,7 @@ import pandas as pd
 from engine.cohort.spec import CohortSpec
 from engine.core.progress import Silent
 from engine.evaluation import fidelity
-from engine.evaluation.report import compare
+from engine.evaluation.report import analyse, compare
 from engine.schema.table import Column, TableSchema, conform
 from tests.benchmarks.simulated_table import simulated_table
 
@@ -45,11 +46,19 @@ def measured(rows: int, columns: int) -> dict[str, Any]:
     )  # fmt: skip
     whole = time.perf_counter() - started
     assert all(one["state"] == "done" for one in report["sections"].values()), report["sections"]
+    outcomes = {}
+    for kind, key in (("binary", "flag_4"), ("continuous", "laboratory_1")):
+        started = time.perf_counter()
+        found = analyse(train, held, made, schema, key, spec=CohortSpec(patients=rows), small_cell_minimum=11,
+                        progress=Silent())  # fmt: skip
+        assert not found["utility"]["reason"] and not found["conclusion"]["reason"], found
+        outcomes[kind] = round(time.perf_counter() - started, 2)
     peer = quality_report(train, made, list(schema.columns)) if rows <= LARGEST_WHOLE else None
     return {
         "rows": rows, "columns": columns, "first_pictures_seconds": round(pictures[0], 2),
         "whole_seconds": round(whole, 2),
         "sections": {name: one["seconds"] for name, one in report["sections"].items()},
+        "outcome_seconds": outcomes,
         "json_bytes": len(json.dumps(report)),
         "quality_report_seconds": None if peer is None else round(peer, 2),
         "whole_per_quality_report": None if peer is None else round(whole / peer, 2),
