@@ -26,7 +26,7 @@ STYLE = """<style>
 _STATES = {State.PENDING: "not ready yet", State.FAILED: "failed", State.CANCELLED: "cancelled"}
 _DOING = {
     "prepare": "Preparing", "train": "Training", "generate": "Generating", "compare": "Comparing",
-    "fine_tune": "Fine-tuning",
+    "outcome": "Analysing", "fine_tune": "Fine-tuning",
 }  # fmt: skip
 
 
