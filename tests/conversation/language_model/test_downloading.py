@@ -34,6 +34,9 @@ def hub(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setenv("HF_TOKEN", "hf_open")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+            # A fine-tuning in the same process keeps offline from then on.
+            monkeypatch.delenv(name, raising=False)
         yield server
 
 
