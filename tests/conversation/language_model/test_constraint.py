@@ -14,6 +14,7 @@ from engine.cohort.spec import CohortSpec
 from engine.conversation.language_model.constraint import constrained_processor, draft_schema, request_grammar
 from engine.conversation.language_model.draft import draft_of, read_draft
 from engine.conversation.language_model.masking import bracket_tokens, room_to_close
+from engine.conversation.rules.concepts import concept_of, convert
 from engine.core.errors import UserError
 from engine.schema.table import Column, Kind, TableSchema
 from tests.conversation.language_model.tiny_model import texts, tokenizer
@@ -184,7 +185,7 @@ def test_of_many_categories_only_those_of_the_text_are_offered() -> None:
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.integers(19, 99), min_size=1, max_size=3, unique=True),
-    st.sampled_from(["{0} women", "age over {0}", "creatinine under {0} and {0} patients", "men with BMI {0}+"]),
+    st.sampled_from(["{0} women", "age over {0}", "creatinine under {0} mg/dL and {0} patients", "men with BMI {0}+"]),
     st.integers(0, 10_000),
 )
 def test_numbers_that_the_text_does_not_hold_cannot_appear(numbers: list[int], form: str, seed: int) -> None:
@@ -192,8 +193,17 @@ def test_numbers_that_the_text_does_not_hold_cannot_appear(numbers: list[int], f
     draft = written(text, mimic_like(), None, seed=seed, ending=-3)
     steps = {1} if "age" in text or "BMI" in text else set()
     stated = {float(number) for number in numbers} | {float(number + step) for number in numbers for step in steps}
+    if "mg/dL" in text:
+        stated |= {value for number in numbers for value in _in_every_unit(number, "mg/dL")}
     for found in _numbers(json.loads(draft)):
         assert found in stated, draft
+
+
+def _in_every_unit(number: float, unit: str) -> set[float]:
+    """The number in the unit of each column that ``unit`` can be converted to, by the catalogue."""
+    columns = mimic_like().features
+    converted = (convert(number, unit=unit, column=column, concept=concept_of(column)) for column in columns)
+    return {value for value in converted if value is not None}
 
 
 def _numbers(part: object) -> list[float]:
