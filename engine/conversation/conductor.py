@@ -18,8 +18,9 @@ from engine.cohort.spec import CohortSpec
 from engine.conversation.backend import Backend, BackendState
 from engine.conversation.comparison import differences
 from engine.conversation.contract import Action, BackendName, Turn, Understood, Warning
+from engine.conversation.knowledge import answers
 from engine.conversation.knowledge.records import KnowledgeContext
-from engine.conversation.rules import parser, questions, safety
+from engine.conversation.rules import parser, safety
 from engine.conversation.rules.wording import phrase, share_phrase
 from engine.conversation.validator import validated
 from engine.core.errors import CohortStudioError
@@ -165,7 +166,7 @@ def _is_settled(text: str, ruled: Turn) -> bool:
     """Whether the rules' turn must stand: what a model never gets to see."""
     unsafe = safety.personal_data(text) or safety.asks_for_real_rows(text) or safety.asks_for_advice(text)
     answered = ruled.intent in ("question", "refuse", "out_of_scope")
-    unanswerable = ruled.spec is None and questions.is_question(text)
+    unanswerable = ruled.spec is None and answers.is_question(text)
     return bool(unsafe) or answered or unanswerable or len(text) > parser.MAX_CHARACTERS or not text.strip()
 
 

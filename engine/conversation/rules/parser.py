@@ -11,8 +11,9 @@ import time
 
 from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import Answer, Intent, Turn, Warning
+from engine.conversation.knowledge import answers
 from engine.conversation.knowledge.records import KnowledgeContext
-from engine.conversation.rules import questions, safety
+from engine.conversation.rules import safety
 from engine.conversation.rules.choices import nearest_diagnoses, settle_alternatives
 from engine.conversation.rules.counts import bare_number
 from engine.conversation.rules.editing import edit, starts_afresh
@@ -72,7 +73,7 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None, context:
     request = read_items(text, lexicon)
     if safety.asks_for_advice(text):
         return _elsewhere()
-    answered = questions.answer(request, lexicon, context)
+    answered = answers.find(request, lexicon, context)
     if answered is not None:
         return Turn(intent="question", answer=answered)
     reading = Reading(request, lexicon, previous)
@@ -85,7 +86,7 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None, context:
     if _wants_to_know(text) and previous is None and not asks_a_figure and (unknown or not about_patients):
         if safety.is_about_something_else(text):
             return _elsewhere()
-        return Turn(intent="unclear", not_understood=(text.strip(),), answer=questions.nothing_recorded())
+        return Turn(intent="unclear", not_understood=(text.strip(),), answer=answers.nothing_recorded())
     base = None if _is_new(request, facts) else previous
     intent: Intent = "generate" if base is None else "refine"
     instead = any(item.is_("instead") for item in request.items)
@@ -117,7 +118,7 @@ def _elsewhere() -> Turn:
 
 def _wants_to_know(text: str) -> bool:
     """Whether the text is a question about something else than a number of patients."""
-    return questions.is_question(text) or bool(_KNOWING.search(text) and not _COUNTING.search(text))
+    return answers.is_question(text) or bool(_KNOWING.search(text) and not _COUNTING.search(text))
 
 
 def _refusal(text: str) -> Turn | None:
@@ -136,7 +137,7 @@ def _refusal(text: str) -> Turn | None:
 
 def _without_facts(request: Request, lost: tuple[str, ...], warnings: tuple[Warning, ...]) -> Turn:
     if _wants_to_know(request.text) and not warnings:
-        return Turn(intent="unclear", not_understood=lost, warnings=warnings, answer=questions.nothing_recorded())
+        return Turn(intent="unclear", not_understood=lost, warnings=warnings, answer=answers.nothing_recorded())
     reply = "Nothing here could be turned into a cohort. Try “500 women over 65 with heart failure, 30 % mortality”."
     if any(warning.actions for warning in warnings):
         reply = "This can be read in more than one way: choose one, or say it in other words."
