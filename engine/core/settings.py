@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     worker_idle_seconds: float = Field(default=900.0, gt=0)
     """An idle worker exits after this long; the dashboard starts it again when there is work."""
     default_seed: int = 7
+    demo_address: str = "https://physionet.org/files/mimiciii-demo/1.4/"
+    """Folder from which the open MIMIC-III demo is fetched when a person asks for it; a mirror can be named."""
     epsilon_limit: float = Field(default=25.0, gt=0, allow_inf_nan=False)
     """Most that all private trainings on one source may spend together. Totals above 10 are weak protection: the
     default leaves room to explore open data; lower it where the patients matter. A source can have its own limit."""

@@ -3,7 +3,7 @@
 Layout: ``cohort_studio.db`` · ``datasets/ID/`` (``table.parquet``, ``schema.json``, ``report.json``, ``splits.json``) ·
 ``models/ID/`` · ``cohorts/ID/`` (``cohort.parquet``, ``manifest.json``, ``comparison.json``, ``outcomes/``) ·
 ``adapters/ID/`` (of the language model) · ``jobs/ID/`` (checkpoints) · ``ledger/`` (keyed hashes of the registered
-patients) · ``secret.key`` · ``assistant.json``.
+patients) · ``downloads/`` (open data) · ``secret.key`` · ``assistant.json``.
 """
 
 import json
@@ -79,6 +79,11 @@ class Workspace:
         folder = self.root / "ledger"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
+
+    @property
+    def downloads(self) -> Path:
+        """Open data that was fetched on request."""
+        return self.root / "downloads"
 
     @property
     def assistant(self) -> Path:

@@ -38,8 +38,9 @@ FIT_REPORT = "fit.json"
 def prepare(job: JobRecord, /, *, workspace: Workspace, database: Database, progress: Progress) -> None:
     """Read a source into the data set ``job.subject``: table, schema, report and the split by patient.
 
-    Payload: ``{"source": "mimic3", "path": folder}`` or ``{"source": "csv", "path": file, "interpretation": …|None,
-    "schema": …|None}``, and optionally the ``seed`` of the split.
+    Payload: ``{"source": "mimic3", "path": folder}``, with ``"fetch": address`` to fetch the open demo into it first;
+    or ``{"source": "csv", "path": file, "interpretation": …|None, "schema": …|None}``; optionally the ``seed`` of the
+    split.
     """
     from engine.jobs.budget import enter
     from engine.preparation.splitting import split_by_patient
@@ -181,6 +182,11 @@ def _prepared(payload: dict[str, Any], record: DatasetRecord, progress: Progress
     from engine.preparation.pipeline import prepare_frame, prepare_mimic3
 
     path = Path(payload["path"])
+    if address := payload.get("fetch"):
+        from engine.sources.open_datasets import fetch_mimic3_demo
+
+        fetch_mimic3_demo(path, address=address, progress=Part(progress, 0.0, 0.7))
+        progress = Part(progress, 0.7, 1.0)
     if payload["source"] == "mimic3":
         return prepare_mimic3(path, progress=progress)
     from engine.schema.inference import infer_schema

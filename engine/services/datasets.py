@@ -12,6 +12,7 @@ from engine.schema.table import TableSchema
 from engine.services.context import Context
 from engine.sources.csv_upload import Interpretation, read_csv
 from engine.sources.mimic3 import open_folder
+from engine.sources.open_datasets import MIMIC3_DEMO
 from engine.storage.records import DatasetRecord
 from engine.storage.tables import read_schema, read_table
 
@@ -62,6 +63,16 @@ class Datasets:
         )
         job = self._context.submit("prepare", {"source": "mimic3", "path": str(folder)}, subject=record.id)
         return record, job
+
+    def fetch_demo(self) -> tuple[DatasetRecord, str]:
+        """Register the open MIMIC-III demo, queue its download and preparation; returns the data set and the job's id.
+
+        The one place where this product goes online for data, and only when a person asks for it.
+        """
+        folder = self._context.workspace.downloads / "mimic-iii-demo"
+        record = self._context.database.add_dataset(name=MIMIC3_DEMO.title, source="mimic3", location=str(folder))
+        payload = {"source": "mimic3", "path": str(folder), "fetch": self._context.settings.demo_address}
+        return record, self._context.submit("prepare", payload, subject=record.id)
 
     def upload(self, name: str, stream: BinaryIO) -> Preview:
         """Keep an uploaded file and say how it would be read; nothing is learned until it is confirmed.

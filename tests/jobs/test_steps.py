@@ -24,6 +24,8 @@ from engine.schema.table import TableSchema, conform
 from engine.storage.database import Database
 from engine.storage.records import State
 from engine.storage.tables import read_table, write_table
+from tests.helpers.publisher import Publisher
+from tests.helpers.simulated_mimic import write_folder
 
 
 class Resampler(Generator):
@@ -137,6 +139,20 @@ def test_a_file_becomes_a_data_set_split_by_patient(bench: Bench) -> None:
     assert sorted(split["train"] + split["holdout"]) == list(range(300))
     inside, outside = (set(table["patient"].iloc[split[part]]) for part in ("train", "holdout"))
     assert not inside & outside and 15 < len(outside) < 45
+
+
+def test_the_open_demo_is_fetched_before_it_is_prepared(bench: Bench, tmp_path: Path) -> None:
+    published = tmp_path / "published"
+    published.mkdir()
+    write_folder(published, patients=30, seed=3)
+    publisher = Publisher(published)
+    publisher.list_files()
+    folder = bench.workspace.downloads / "mimic-iii-demo"
+    record = bench.database.add_dataset(name="demo", source="mimic3", location=str(folder))
+    bench.run("prepare", {"source": "mimic3", "path": str(folder), "fetch": publisher.address}, record.id)
+    publisher.server.shutdown()
+    assert bench.database.dataset(record.id).state is State.READY
+    assert bench.database.dataset(record.id).patients == 30
 
 
 def test_preparing_again_replaces_nothing(bench: Bench) -> None:
