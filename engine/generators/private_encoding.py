@@ -16,12 +16,14 @@ import numpy as np
 import pandas as pd
 
 from engine.cohort.conditions import as_text
+from engine.core.errors import InternalError
 from engine.generators.binning import bins_of_cells
 from engine.generators.encoding import BOOLEANS, ColumnCode, Encoding
 from engine.generators.private_grid import Grid, Patients, measure_grids
 from engine.generators.private_pieces import shared_values, with_pieces
-from engine.privacy.estimation import above_noise, on_simplex
+from engine.privacy.estimation import above_noise, on_simplex, recorded
 from engine.privacy.measurement import Histogram, Measurer
+from engine.privacy.summary import Margin
 from engine.schema.catalogue import catalogue
 from engine.schema.table import Column, Kind, TableSchema
 
@@ -44,13 +46,20 @@ class PrivateEncoding:
         encoding: with noisy counts; nothing in it was read from rows but through a measurement.
         levels: int32 (patients, columns); :data:`SUPPRESSED` where a value has no level. These are real rows.
         patients: noisy number of patients, at least 1.
-        margin_noise: standard deviation of the noise of each column's counts, in patients.
+        patients_noise: standard deviation of its noise.
+        margins: of the columns, as measured.
     """
 
     encoding: Encoding
     levels: np.ndarray
     patients: float
-    margin_noise: tuple[float, ...]
+    patients_noise: float
+    margins: tuple[Margin, ...]
+
+    @property
+    def margin_noise(self) -> tuple[float, ...]:
+        """Standard deviation of the noise of each column's counts, in patients."""
+        return tuple(margin.noise for margin in self.margins)
 
 
 def learn_privately(
@@ -92,12 +101,15 @@ def learn_privately(
     noises = [float((parts / (margin_square * weight)) ** 0.5) for weight in weights]
     asked = [draft.histograms(noise) for draft, noise in zip(drafts, noises, strict=True)]
     measured = iter(measurer.measure([histogram for one in asked for histogram in one]))
-    codes = [
-        draft.code([next(measured).astype(np.float64) for _ in histograms], noise, patients)
-        for draft, histograms, noise in zip(drafts, asked, noises, strict=True)
-    ]
+    codes: list[ColumnCode] = []
+    margins: list[Margin] = []
+    for draft, histograms, noise in zip(drafts, asked, noises, strict=True):
+        counts = [next(measured) for _ in histograms]
+        code = draft.code([part.astype(np.float64) for part in counts], noise, patients)
+        codes.append(code)
+        margins.append(draft.margin(code, counts[0], noise))
     levels = np.column_stack([_levels(table[code.column.name], code) for code in codes])
-    return PrivateEncoding(Encoding(tuple(codes)), levels, patients.number, tuple(noises))
+    return PrivateEncoding(Encoding(tuple(codes)), levels, patients.number, patients.noise, tuple(margins))
 
 
 def public_part(column: Column) -> Column:
@@ -152,7 +164,7 @@ class _Ordered:
 
     def code(self, measured: list[np.ndarray], noise: float, patients: Patients) -> ColumnCode:
         counts = measured[0]
-        present, missing = _recorded(counts, noise, patients)
+        present, missing = recorded(float(counts[-1]), noise, patients=patients.number, patients_noise=patients.noise)
         grid, counts = self.grid.with_tails(counts[:-1], noise)
         mass = on_simplex(counts, present)
         low, high = grid.reach
@@ -165,6 +177,14 @@ class _Ordered:
         )
         inside = np.bincount(bins.cell_bin, weights=bins.cell_mass, minlength=len(bins))
         return ColumnCode(grid.released(), np.append(inside, missing), scale=grid.scale, bins=bins)
+
+    def margin(self, code: ColumnCode, counts: np.ndarray, noise: float) -> Margin:
+        first, last, bins = self.grid.first, self.grid.last, code.bins
+        if bins is None:
+            raise InternalError(f"column {self.column.name} was measured without bins")
+        level = bins.find(np.clip((first + last) // 2, bins.first[0], bins.last[-1]))
+        cells, levels = (np.column_stack(ends) / code.scale for ends in ((first, last), (bins.first, bins.last)))
+        return Margin(code.column, counts, noise, cells=cells, level=level, levels=levels, step=1 / code.scale)
 
 
 @dataclass(frozen=True)
@@ -185,7 +205,7 @@ class _Listed:
 
     def code(self, measured: list[np.ndarray], noise: float, patients: Patients) -> ColumnCode:
         (counts,) = measured
-        present, missing = _recorded(counts, noise, patients)
+        present, missing = recorded(float(counts[-1]), noise, patients=patients.number, patients_noise=patients.noise)
         # Patients of categories that are not listed are in no cell, so the cells' own sum may be smaller.
         own, spread = float(counts[:-1].sum()), noise * (len(counts) - 1) ** 0.5
         if own < present - _SURE * (spread**2 + patients.noise**2) ** 0.5:
@@ -193,6 +213,9 @@ class _Listed:
         if not present:
             missing = max(missing, 1.0)  # a column of which nothing can be told is missing throughout
         return ColumnCode(self.column, np.append(on_simplex(counts[:-1], present), missing), self.categories)
+
+    def margin(self, code: ColumnCode, counts: np.ndarray, noise: float) -> Margin:
+        return Margin(code.column, counts, noise, self.categories, level=np.arange(len(self.categories)))
 
 
 @dataclass(frozen=True)
@@ -226,14 +249,10 @@ class _Discovered:
             missing = max(missing, 1.0)  # a column of which nothing can be told is missing throughout
         return ColumnCode(column, np.append(counts[kept], missing), found)
 
-
-def _recorded(counts: np.ndarray, noise: float, patients: Patients) -> tuple[float, float]:
-    """How many patients have a value and how many have none (the last cell), each 0 where noise alone explains it."""
-    missing = above_noise(counts[-1], noise)
-    if not missing:
-        return patients.number, 0.0
-    present = above_noise(patients.number - missing, (noise**2 + patients.noise**2) ** 0.5)
-    return present, min(missing, patients.number)
+    def margin(self, code: ColumnCode, counts: np.ndarray, noise: float) -> Margin:
+        # Categories below the threshold may not be known to occur.
+        kept = np.append(counts[:-1] > 0, True)
+        return Margin(code.column, counts[kept], noise, code.categories, level=np.arange(len(code.categories)))
 
 
 def _places(series: pd.Series, column: Column, categories: Sequence[str]) -> np.ndarray:

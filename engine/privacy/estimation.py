@@ -16,6 +16,22 @@ def on_simplex(noisy: np.ndarray, total: float) -> np.ndarray:
     return np.maximum(noisy - shift[last], 0.0)
 
 
+def recorded(missing: float, noise: float, *, patients: float, patients_noise: float) -> tuple[float, float]:
+    """How many patients have a value and how many have none, each 0 where noise alone explains it.
+
+    Args:
+        missing: noisy count of those who have none.
+        noise: standard deviation of its noise.
+        patients: noisy number of patients.
+        patients_noise: standard deviation of its noise.
+    """
+    missing = above_noise(missing, noise)
+    if not missing:
+        return patients, 0.0
+    present = above_noise(patients - missing, (noise**2 + patients_noise**2) ** 0.5)
+    return present, min(missing, patients)
+
+
 def above_noise(noisy: float, noise: float, *, errors: float = 2.5) -> float:
     """``noisy`` where it stands ``errors`` standard deviations of ``noise`` above 0, else 0."""
     return float(noisy) if noisy > errors * noise else 0.0

@@ -59,9 +59,10 @@ class Learned:
 
     def model(self, report: FitReport) -> Model:
         """The model with the report of its fit."""
+        summary = self.material.summary
         return Model(
             self.material.encoding, self.order, self.shape, self.weights, self.nestings, self.pool, report,
-            self.material.patients, self.material.critic,
+            self.material.patients, self.material.critic, None if summary is None else summary.stated(report.privacy),
         )  # fmt: skip
 
 

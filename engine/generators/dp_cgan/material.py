@@ -28,6 +28,7 @@ from engine.privacy.events import Event, Threshold, events_from_json
 from engine.privacy.keys import derived_key
 from engine.privacy.measurement import Measurer
 from engine.privacy.noise import SAMPLER_DELTA, NoiseStream
+from engine.privacy.summary import Pair, PrivateSummary
 from engine.schema.table import TableSchema
 
 RECORD = "privacy.json"
@@ -55,6 +56,7 @@ class Material:
         nestings: columns that are coarser versions of others.
         critic: of the pairs; None for tables of very many levels without formal privacy.
         patients: how many patients were learned from; of a private fit, noisy.
+        summary: of a private fit, what was measured.
     """
 
     encoding: Encoding
@@ -63,6 +65,7 @@ class Material:
     nestings: list[Nesting]
     patients: float
     critic: Critic | None = None
+    summary: PrivateSummary | None = None
 
 
 def of_rows(table: pd.DataFrame, schema: TableSchema, *, seed: int, progress: Progress) -> Material:
@@ -187,7 +190,14 @@ def of_measurements(
     critic, rows = fit_critic(shares, tables, ordered=ordered, patients=private.patients, seed=seed, progress=progress)
     wanted = min(_CHAIN_ROWS, _CHAIN_CELLS // columns)
     levels = _follow(critic, rows, wanted, seed=seed)
-    return Material(private.encoding, levels, np.arange(len(levels)), [], private.patients, critic), private.levels
+    summary = PrivateSummary(
+        private.margins,
+        tuple(Pair(table.first, table.second, table.counts.astype(np.int64), table.noise) for table in tables),
+        private.patients,
+        private.patients_noise,
+    )
+    material = Material(private.encoding, levels, np.arange(len(levels)), [], private.patients, critic, summary)
+    return material, private.levels
 
 
 def _follow(critic: Critic, rows: torch.Tensor, wanted: int, *, seed: int) -> np.ndarray:

@@ -23,12 +23,14 @@ from engine.generators.dp_cgan.critic import Critic
 from engine.generators.dp_cgan.network import Shape
 from engine.generators.dp_cgan.structure import Nesting
 from engine.generators.encoding import ColumnCode, Encoding
+from engine.privacy.summary import PrivateSummary
 
 NAME = "dp_cgan"
-VERSION = 2
+VERSION = 3
 """Of the folder's layout."""
-_READ = (1, 2)
-"""Version 1 has neither a critic nor the number of patients beside its report."""
+_READ = (1, 2, 3)
+"""Version 1 has neither a critic nor the number of patients beside its report; a private model of version 2 has no
+summary of what was measured."""
 _MANIFEST = "manifest.json"
 _WEIGHTS = "weights.safetensors"
 
@@ -47,6 +49,7 @@ class Model:
         report: of the fit.
         patients: how many were learned from; of a private fit, noisy.
         critic: of a private fit, by column of the encoding.
+        summary: of a private fit, what was measured; also beside the manifest, for whoever does not load the model.
     """
 
     encoding: Encoding
@@ -58,6 +61,7 @@ class Model:
     report: FitReport
     patients: float
     critic: Critic | None = None
+    summary: PrivateSummary | None = None
 
     def place(self, column: int) -> int:
         """Place in the network of the column at index ``column`` of the encoding."""
@@ -85,7 +89,10 @@ def save_model(model: Model, folder: Path) -> None:
         tensors["critic.pairs"] = model.critic.packed()
     # A model that is being replaced must not be read half old, half new.
     (folder / _MANIFEST).unlink(missing_ok=True)
+    PrivateSummary.clear(folder)
     write_atomically(folder / _WEIGHTS, lambda temporary: save_file(tensors, temporary))
+    if model.summary is not None:
+        model.summary.save(folder)
     manifest = {
         "generator": NAME,
         "version": VERSION,
@@ -138,6 +145,7 @@ def load_model(folder: Path) -> Model:
             report=report,
             patients=float(manifest.get("patients", report.patients)),
             critic=critic,
+            summary=PrivateSummary.load(folder),
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(
