@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from engine.evaluation import regression
-from engine.evaluation.columns import REAL, SYNTHETIC
 from engine.evaluation.estimates import Estimate
 from engine.evaluation.regression import Family, Fit, Rows
+from engine.evaluation.tables import REAL, SYNTHETIC
 
 SPLITS = 3
 """Random splits whose agreement is averaged."""

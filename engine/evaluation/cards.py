@@ -6,7 +6,7 @@ Per card: ``label``, ``meaning``; ``state``: ``"pending"`` or ``"done"``; ``valu
 
 from typing import Any
 
-from engine.evaluation.columns import HOLDOUT, SYNTHETIC
+from engine.evaluation.tables import HOLDOUT, SYNTHETIC
 
 NOT_ASSESSABLE = "not assessable"
 _SMALL = 0.1

@@ -28,11 +28,11 @@ from engine.core.randomness import generator
 from engine.evaluation import regression
 from engine.evaluation.agreement import VERDICTS, agreement, compared, halves
 from engine.evaluation.cells import Sample
-from engine.evaluation.columns import REAL, SYNTHETIC
 from engine.evaluation.covariates import MOST_PARAMETERS, Covariate, choose, covariate
 from engine.evaluation.outcomes import Outcome
 from engine.evaluation.predictors import Excluded, predictors
 from engine.evaluation.regression import Family, Rows
+from engine.evaluation.tables import REAL, SYNTHETIC, label_of
 from engine.schema.table import TableSchema
 
 MOST_ROWS = 10_000
@@ -110,9 +110,7 @@ def conclusion(
         ]
         chosen = [one for one in made if isinstance(one, Covariate)]
         dropped = [
-            Excluded(one.name, one.label or one.name.replace("_", " "), why)
-            for one, why in zip(asked, made, strict=True)
-            if isinstance(why, str)
+            Excluded(one.name, label_of(one), why) for one, why in zip(asked, made, strict=True) if isinstance(why, str)
         ]
     if not chosen:
         return entry | {"reason": "Not assessable: no covariate can be used.", "dropped": _dicts(dropped)}

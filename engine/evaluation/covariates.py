@@ -10,6 +10,7 @@ from engine.cohort.conditions import as_numbers, as_text
 from engine.evaluation.associations import correlation_ratio
 from engine.evaluation.cells import Sample
 from engine.evaluation.outcome_book import meanings, outcome_book
+from engine.evaluation.tables import label_of
 from engine.schema.catalogue import catalogue, unit_key
 from engine.schema.table import Column, Kind
 
@@ -69,7 +70,7 @@ def covariate(column: Column, real: Sample, value: np.ndarray, *, is_event: bool
         parts = [rows & (value == 0), rows & (value == 1)] if is_event else [rows]
         return all(int(real.support(part).sum()) >= minimum for part in parts)
 
-    label = column.label or column.name.replace("_", " ")
+    label = label_of(column)
     if column.kind.is_ordered:
         numbers = as_numbers(real.frame[column.name], column)
         distinct = np.unique(numbers[~np.isnan(numbers)])

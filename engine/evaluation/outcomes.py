@@ -16,6 +16,7 @@ from engine.cohort.conditions import as_numbers, as_text
 from engine.cohort.plausibility.rules import rule_book
 from engine.core.errors import UserError
 from engine.evaluation.outcome_book import Usual, meanings, outcome_book
+from engine.evaluation.tables import label_of
 from engine.schema.catalogue import unit_key
 from engine.schema.table import Column, Kind, TableSchema
 
@@ -133,7 +134,7 @@ def binary_outcome(schema: TableSchema, *, column: str, events: Sequence[str] = 
     chosen = schema[column]
     if chosen.kind not in (Kind.BOOLEAN, Kind.CATEGORICAL):
         raise UserError(f"{column!r} has no categories that could be events", remedy="Choose a column of categories.")
-    label = chosen.label or column.replace("_", " ")
+    label = label_of(chosen)
     if chosen.kind is Kind.BOOLEAN:
         return Outcome("binary", column, label, events=("true",))
     known = chosen.categories or ()
@@ -167,7 +168,7 @@ def _number(column: Column, label: str = "") -> Outcome:
     return Outcome(
         "continuous",
         column.name,
-        label or column.label or column.name.replace("_", " "),
+        label or label_of(column),
         unit=column.unit or "",
         is_duration=lasting or "length_of_stay_hours" in meanings(column),
     )

@@ -20,7 +20,7 @@ from engine.cohort.plausibility.checkers import Verdict
 from engine.cohort.plausibility.rules import SEVERITIES, rule_book
 from engine.cohort.plausibility.violations import rules_for, verdicts
 from engine.evaluation.cells import Sample, rounded_share
-from engine.evaluation.columns import REAL, SYNTHETIC
+from engine.evaluation.tables import REAL, SYNTHETIC, label_of
 from engine.schema.table import TableSchema
 
 SUSPICIOUS_RATE = 0.001
@@ -57,7 +57,7 @@ def plausibility(samples: Mapping[str, Sample], schema: TableSchema, *, minimum:
             "severity": rule.severity,
             "message": rule.message,
             "citation": rule.citation,
-            "columns": [column.label or column.name.replace("_", " ") for column in one.columns],
+            "columns": [label_of(column) for column in one.columns],
         }
         for table, sample in samples.items():
             entry[table] = _figure(judged[table][rule.id], sample, least[table])

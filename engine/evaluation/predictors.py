@@ -7,6 +7,7 @@ from engine.cohort.plausibility.constraints import Icd9Flag, Implies, column_nam
 from engine.cohort.plausibility.rules import Rule
 from engine.evaluation.outcome_book import meanings, outcome_book
 from engine.evaluation.outcomes import Outcome
+from engine.evaluation.tables import label_of
 from engine.schema.table import Column, Kind, TableSchema
 
 _ALWAYS = ("sex", "age_years")
@@ -40,7 +41,7 @@ def predictors(schema: TableSchema, outcome: Outcome) -> tuple[list[Column], lis
         if column.name in outcome.columns:
             continue
         if reason and not meanings(column) & set(_ALWAYS):
-            excluded.append(Excluded(column.name, column.label or column.name.replace("_", " "), reason))
+            excluded.append(Excluded(column.name, label_of(column), reason))
         else:
             kept.append(column)
     return kept, excluded

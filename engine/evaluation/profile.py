@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 
 from engine.evaluation.cells import Sample
-from engine.evaluation.columns import REAL, describe
+from engine.evaluation.columns import describe
+from engine.evaluation.tables import REAL
 from engine.schema.table import Column, TableSchema
 
 

@@ -28,9 +28,9 @@ from engine.cohort.spec import CohortSpec
 from engine.core.errors import Cancelled, CohortStudioError
 from engine.core.progress import Part, Progress
 from engine.evaluation.cards import cards
-from engine.evaluation.columns import HOLDOUT, REAL
 from engine.evaluation.sections import associated, modelled, pictures, scores
 from engine.evaluation.study import Study
+from engine.evaluation.tables import HOLDOUT, REAL
 from engine.schema.table import TableSchema
 
 VERSION = 2

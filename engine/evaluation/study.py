@@ -11,8 +11,9 @@ from engine.cohort.spec import CohortSpec
 from engine.core.errors import DataError
 from engine.core.randomness import generator
 from engine.evaluation.cells import Sample
-from engine.evaluation.columns import HOLDOUT, REAL, SYNTHETIC, describe
+from engine.evaluation.columns import describe
 from engine.evaluation.reference import Reference, choose
+from engine.evaluation.tables import HOLDOUT, REAL, SYNTHETIC
 from engine.evaluation.weights import Weights, share_margins, weigh
 from engine.schema.table import Column, TableSchema
 

@@ -23,10 +23,10 @@ import numpy as np
 
 from engine.core.errors import UserError
 from engine.evaluation.cells import Sample
-from engine.evaluation.columns import HOLDOUT, REAL, SYNTHETIC
 from engine.evaluation.estimates import Estimate
 from engine.evaluation.kaplan_meier import KaplanMeier, Times
 from engine.evaluation.outcomes import Outcome
+from engine.evaluation.tables import HOLDOUT, REAL, SYNTHETIC
 from engine.schema.catalogue import unit_key
 from engine.schema.table import TableSchema
 

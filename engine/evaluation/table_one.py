@@ -25,11 +25,12 @@ from typing import Any
 import numpy as np
 
 from engine.cohort.conditions import as_numbers
+from engine.evaluation.categories import Bars, bars
 from engine.evaluation.cells import Sample, publishable, rounded_share, rounding
-from engine.evaluation.columns import HOLDOUT, REAL, SYNTHETIC, Bars, bars
 from engine.evaluation.fidelity import Figure
 from engine.evaluation.reference import shown_count
 from engine.evaluation.standardised import moments, number_difference, quantiles, share_difference
+from engine.evaluation.tables import HOLDOUT, REAL, SYNTHETIC, label_of
 from engine.schema.table import Column, Kind
 
 MOST_CATEGORIES = 12
@@ -103,7 +104,7 @@ def _part(table: str, sample: Sample, weights: np.ndarray | None, minimum: int, 
 def _entry(parts: Mapping[str, _Part], column: Column, minimum: int) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": column.name,
-        "label": column.label or column.name.replace("_", " "),
+        "label": label_of(column),
         "unit": column.unit,
         "group": column.group,
         "kind": column.kind.value,

@@ -21,7 +21,6 @@ import numpy as np
 
 from engine.core.randomness import generator
 from engine.evaluation.cells import Sample, rounded_share
-from engine.evaluation.columns import REAL, SYNTHETIC
 from engine.evaluation.estimates import Estimate
 from engine.evaluation.models import LABELS, Inputs, ModelName, predict
 from engine.evaluation.outcomes import Outcome
@@ -36,6 +35,7 @@ from engine.evaluation.prediction_scores import (
     explained,
 )
 from engine.evaluation.predictors import predictors
+from engine.evaluation.tables import REAL, SYNTHETIC, label_of
 from engine.schema.table import TableSchema
 
 MOST_ROWS = 10_000
@@ -83,7 +83,7 @@ def utility(
     columns = [column for column in allowed if column.name in synthetic.frame.columns]
     entry: dict[str, Any] = {
         "outcome": {"key": outcome.key, "label": outcome.label, "kind": outcome.kind, "unit": outcome.unit},
-        "predictors": [column.label or column.name.replace("_", " ") for column in columns],
+        "predictors": [label_of(column) for column in columns],
         "excluded": [one.as_dict() for one in excluded],
         "internal": True,
     }

@@ -19,6 +19,7 @@ from engine.cohort.conditions import Interval, as_numbers, as_text, share_text
 from engine.cohort.spec import CohortSpec
 from engine.core.errors import UserError
 from engine.evaluation.cells import Sample
+from engine.evaluation.raking import CLOSE, Cells, raked
 from engine.schema.table import Column, TableSchema
 
 Category = str | Interval
@@ -27,9 +28,6 @@ Category = str | Interval
 LEAST_EFFECTIVE = 20
 """Weighted rows that count as fewer patients than this say too little."""
 
-_STEPS = 100
-_CLOSE = 1e-6
-_LONGEST = 2.0
 _MOST_NAMED = 3
 
 
@@ -122,7 +120,7 @@ def weigh(sample: Sample, margins: Margins, schema: TableSchema, *, minimum: int
     if not cells:
         reason = "Real rows are not weighted: too few real patients differ in what the proportions are about."
         return Weights(None, equal.effective_patients, reason, tuple(notes))
-    values = _raked(sample, cells)
+    values = raked(sample, cells)
     if values is None:
         reason = "Real rows are not weighted: no weights of theirs reach all the proportions asked for together."
         return Weights(None, equal.effective_patients, reason, tuple(notes))
@@ -133,20 +131,12 @@ def weigh(sample: Sample, margins: Margins, schema: TableSchema, *, minimum: int
     return Weights(values, effective, "", tuple(notes))
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """A margin over cells that real patients support: codes (n_rows,) and targets (n_cells,) that add up to 1."""
-
-    codes: np.ndarray
-    targets: np.ndarray
-
-
-def _supported(sample: Sample, margin: Margin, schema: TableSchema, minimum: int) -> tuple[_Cells | None, list[str]]:
+def _supported(sample: Sample, margin: Margin, schema: TableSchema, minimum: int) -> tuple[Cells | None, list[str]]:
     codes, columns = _codes(sample, margin, schema), [schema[name] for name in margin.columns]
     names = [_category_text(category, columns) for category in margin.targets] + ["another value, or none"]
     targets = np.array([*margin.targets.values(), 0.0])
     targets[-1] = max(0.0, 1 - targets.sum())
-    targets[targets < _CLOSE] = 0.0
+    targets[targets < CLOSE] = 0.0
     title = " and ".join(column.label or column.name for column in columns)
     patients = np.array([_patients(sample, codes == cell) for cell in range(len(targets))])
     notes = []
@@ -169,7 +159,7 @@ def _supported(sample: Sample, margin: Margin, schema: TableSchema, minimum: int
     if len(present) < 2 or not targets[present].sum() > 0:
         return None, notes
     kept = targets[present]
-    return _Cells(np.searchsorted(present, codes), kept / kept.sum()), notes
+    return Cells(np.searchsorted(present, codes), kept / kept.sum()), notes
 
 
 def _codes(sample: Sample, margin: Margin, schema: TableSchema) -> np.ndarray:
@@ -185,61 +175,6 @@ def _codes(sample: Sample, margin: Margin, schema: TableSchema) -> np.ndarray:
                 rows &= (as_text(sample.frame[name], column).astype("object") == part).to_numpy(dtype=bool)
         codes[rows] = position
     return codes
-
-
-def _raked(sample: Sample, cells: list[_Cells]) -> np.ndarray | None:
-    """(n_rows,) weights of mean 1, one per patient if that reaches the targets, else one per row; None if neither."""
-    kept = np.logical_and.reduce([one.targets[one.codes] > 0 for one in cells])
-    if not kept.any():
-        return None
-    target = np.concatenate([one.targets for one in cells])
-    membership = np.hstack([np.eye(len(one.targets))[one.codes[kept]] for one in cells])
-    ways = [np.arange(int(kept.sum()))]
-    if sample.patients is not None:
-        ways.insert(0, np.unique(sample.patients[kept], return_inverse=True)[1])
-    for units in ways:
-        size = np.bincount(units)
-        mean = np.column_stack([np.bincount(units, weights=part) / size for part in membership.T])
-        found = _tilted(mean, size / size.sum(), target)
-        if found is not None:
-            out = np.zeros(len(kept))
-            out[kept] = (found / size)[units]
-            return out * len(out) / out.sum()
-    return None
-
-
-def _tilted(membership: np.ndarray, size: np.ndarray, target: np.ndarray) -> np.ndarray | None:
-    """(n_units,) probabilities nearest to ``size`` whose mean ``membership`` (n_units, n_cells) is ``target``.
-
-    Newton's method on the convex dual; None where no probabilities reach the target.
-    """
-
-    def dual(slope: np.ndarray) -> tuple[float, np.ndarray]:
-        exponent = membership @ slope
-        top = exponent.max()
-        mass = size * np.exp(exponent - top)
-        return float(np.log(mass.sum()) + top - target @ slope), mass / mass.sum()
-
-    slope = np.zeros(len(target))
-    height, found = dual(slope)
-    for _ in range(_STEPS):
-        reached = found @ membership
-        gradient = reached - target
-        if np.abs(gradient).max() < _CLOSE:
-            return found
-        curvature = membership.T @ (membership * found[:, None]) - np.outer(reached, reached)
-        step = np.linalg.lstsq(curvature, gradient, rcond=1e-10)[0]
-        # Further away the curvature is another; a step that is too long ends where there is none.
-        length = min(1.0, _LONGEST / max(np.ptp(membership @ step), 1e-300))
-        while length > 1e-9:
-            lower, moved = dual(slope - length * step)
-            if lower <= height - 1e-4 * length * (gradient @ step):
-                break
-            length /= 2
-        else:
-            return None
-        slope, height, found = slope - length * step, lower, moved
-    return None
 
 
 def _patients(sample: Sample, rows: np.ndarray) -> int:

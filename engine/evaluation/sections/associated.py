@@ -14,9 +14,9 @@ from engine.core.progress import Progress
 from engine.evaluation import fidelity
 from engine.evaluation.associations import Coding, as_lists, association_matrix, mean_difference, strongest
 from engine.evaluation.cells import Sample
-from engine.evaluation.columns import HOLDOUT, REAL, SYNTHETIC
 from engine.evaluation.fidelity import thinned
 from engine.evaluation.study import Study
+from engine.evaluation.tables import HOLDOUT, REAL, SYNTHETIC, label_of
 from engine.schema.table import Column
 
 MOST_SHOWN = 40
@@ -58,7 +58,7 @@ def associations(study: Study, progress: Progress) -> dict[str, Any]:
     pearson = [matrix(frame, chosen, "pearson") for frame in (real, study.synthetic.frame)]
     return {
         "names": [column.name for column in chosen],
-        "titles": [column.label or column.name.replace("_", " ") for column in chosen],
+        "titles": [label_of(column) for column in chosen],
         "kinds": ["number" if column.kind.is_ordered else "category" for column in chosen],
         "measure": "Spearman's correlation (two numbers), Cramér's V (two categories), correlation ratio (one of each)",
         "columns_in_all": len(columns),

@@ -4,9 +4,9 @@ from typing import Any
 
 from engine.core.progress import Progress
 from engine.evaluation import table_one as table
-from engine.evaluation.columns import HOLDOUT, REAL
 from engine.evaluation.plausibility import plausibility
 from engine.evaluation.study import Study
+from engine.evaluation.tables import HOLDOUT, REAL
 from engine.schema.table import TableSchema
 
 

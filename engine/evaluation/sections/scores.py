@@ -13,11 +13,11 @@ from engine.core.progress import Progress
 from engine.evaluation import fidelity
 from engine.evaluation.associations import Coding
 from engine.evaluation.cells import Sample
-from engine.evaluation.columns import HOLDOUT, SYNTHETIC
 from engine.evaluation.fidelity import Figure, thinned
 from engine.evaluation.sections.associated import LEAST_ROWS, halves
 from engine.evaluation.similarity import pair_similarity
 from engine.evaluation.study import Study
+from engine.evaluation.tables import HOLDOUT, SYNTHETIC
 from engine.schema.table import Column
 
 _PAIR_BINS = 8
