@@ -1,6 +1,7 @@
 """The privacy budget of jobs: which source pays for a data set, and what ended without its worker telling so."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from engine.generators.base import Generator
-    from engine.jobs.records import JobRecord
     from engine.schema.table import TableSchema
 
 _ENDED = (JobState.FAILED, JobState.CANCELLED)
@@ -58,19 +58,32 @@ def private_run(
     ledger: Ledger,
     workspace: Workspace,
     *,
-    job: "JobRecord",
+    run_id: str,
     dataset: DatasetRecord,
     budget: Budget,
     label: str,
     identity: str | None,
 ) -> PrivateRun:
-    """The budget of a training job; every attempt at the job is the same run."""
+    """The budget of a training; every attempt of its job is the same run (see :func:`run_of`)."""
     source = enter(ledger, workspace, dataset).source
     settle_ended(ledger, workspace, source)
     return PrivateRun(
-        ledger, source=source, run_id=job.id, budget=budget, label=label, checkpoint=workspace.job(job.id),
+        ledger, source=source, run_id=run_id, budget=budget, label=label, checkpoint=checkpoint_of(workspace, run_id),
         identity=identity, goes_on=(StoppedError, LeaseLostError),
     )  # fmt: skip
+
+
+def run_of(job_id: str, part: str = "") -> str:
+    """What the ledger calls a training of a job; ``part`` names one of several in the same job."""
+    return f"{job_id}-{part}" if part else job_id
+
+
+def checkpoint_of(workspace: Workspace, run_id: str) -> Path:
+    """The folder of a training's checkpoints, created where it is missing."""
+    job_id, _, part = run_id.partition("-")
+    folder = workspace.job(job_id) / part
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def settle_ended(ledger: Ledger, workspace: Workspace, source: str) -> Account:
@@ -79,11 +92,14 @@ def settle_ended(ledger: Ledger, workspace: Workspace, source: str) -> Account:
     held = [run.run_id for run in account.runs if run.state is RunState.RESERVED]
     if not held:
         return account
+    owners = {run_id: run_id.partition("-")[0] for run_id in held}
     with ledger.database.reading() as connection:
-        ended = connection.execute(select(jobs.c.id).where(jobs.c.id.in_(held), jobs.c.state.in_(_ENDED))).scalars()
-        ended = list(ended)
+        ids = set(owners.values())
+        found = connection.execute(select(jobs.c.id).where(jobs.c.id.in_(ids), jobs.c.state.in_(_ENDED))).scalars()
+        over = set(found)
+    ended = [run_id for run_id in held if owners[run_id] in over]
     for run_id in ended:
-        settle_from(ledger, run_id, workspace.job(run_id))
+        settle_from(ledger, run_id, checkpoint_of(workspace, run_id))
     return ledger.account(source) if ended else account
 
 

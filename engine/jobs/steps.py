@@ -16,6 +16,7 @@ from engine.core.settings import settings
 from engine.core.workspace import Workspace, read_json, write_json
 from engine.jobs.comparing import compare, outcome
 from engine.jobs.fine_tuning import fine_tune
+from engine.jobs.fitting import fit
 from engine.jobs.memory import peak_megabytes, reset_peak
 from engine.jobs.records import JobRecord
 from engine.jobs.tables import patient_table, ready_dataset, split
@@ -24,11 +25,8 @@ from engine.storage.folders import folder_bytes, published_files, published_fold
 from engine.storage.records import DatasetRecord, State
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from engine.generators.base import FitReport, Generator
+    from engine.generators.base import Generator
     from engine.preparation.pipeline import PreparedTable
-    from engine.schema.table import TableSchema
 
 HOLDOUT_SHARE = 0.3
 """Share of the patients that no generator sees."""
@@ -74,8 +72,7 @@ def train(job: JobRecord, /, *, workspace: Workspace, database: Database, progre
     private fit reserves its budget before anything is measured and is settled in every ending.
     """
     from engine.generators.registry import create
-    from engine.jobs.budget import budget_of, identity_of, private_run
-    from engine.privacy.ledger import Ledger
+    from engine.jobs.budget import run_of
 
     record = database.model(job.subject)
     if record.state is State.READY:
@@ -88,19 +85,11 @@ def train(job: JobRecord, /, *, workspace: Workspace, database: Database, progre
         table, schema = patient_table(workspace, dataset)
         rows = table.iloc[split(workspace, dataset.id)["train"]].reset_index(drop=True)
         generator = create(job.payload["generator"])
-        budget = budget_of(generator, job.payload["options"])
-        part = Part(progress, 0.02, 0.96)
-        if budget is None:
-            report = _fitted(generator, rows, schema, job, workspace, part)
-        else:
-            progress.update(0.01, "Reserving the privacy budget")
-            run = private_run(
-                Ledger(database, workspace), workspace, job=job, dataset=dataset, budget=budget, label=generator.label,
-                identity=identity_of(generator, rows, schema, seed=job.payload["seed"], options=job.payload["options"]),
-            )  # fmt: skip
-            with run:
-                report = _fitted(generator, rows, schema, job, workspace, part)
-                run.finished(report)
+        report = fit(
+            generator, rows, schema, run_id=run_of(job.id), dataset=dataset, seed=job.payload["seed"],
+            options=job.payload["options"], workspace=workspace, database=database,
+            progress=Part(progress, 0.01, 0.96),
+        )  # fmt: skip
         progress.update(0.97, "Saving the model")
         # Deleted in the meantime: nothing of it may come back.
         database.model(record.id)
@@ -162,20 +151,6 @@ STEPS: dict[str, Callable[..., None]] = {
     "fine_tune": fine_tune,
 }  # fmt: skip
 """The kinds of jobs."""
-
-
-def _fitted(
-    generator: "Generator",
-    rows: "pd.DataFrame",
-    schema: "TableSchema",
-    job: JobRecord,
-    workspace: Workspace,
-    progress: Progress,
-) -> "FitReport":
-    return generator.fit(
-        rows, schema, seed=job.payload["seed"], options=job.payload["options"], progress=progress,
-        checkpoint=workspace.job(job.id),
-    )  # fmt: skip
 
 
 def _prepared(payload: dict[str, Any], record: DatasetRecord, progress: Progress) -> "PreparedTable":
