@@ -2,8 +2,8 @@
 
 Layout: ``cohort_studio.db`` · ``datasets/ID/`` (``table.parquet``, ``schema.json``, ``report.json``, ``splits.json``) ·
 ``models/ID/`` · ``cohorts/ID/`` (``cohort.parquet``, ``manifest.json``, ``comparison.json``, ``outcomes/``) ·
-``adapters/ID/`` (of the language model) · ``jobs/ID/`` (checkpoints) · ``ledger/`` (keyed hashes of the registered
-patients) · ``downloads/`` (open data) · ``secret.key`` · ``assistant.json``.
+``bake_offs/ID/`` (``result.json``) · ``adapters/ID/`` (of the language model) · ``jobs/ID/`` (checkpoints) ·
+``ledger/`` (keyed hashes of the registered patients) · ``downloads/`` (open data) · ``secret.key`` · ``assistant.json``.
 """
 
 import json
@@ -128,6 +128,10 @@ class Workspace:
     def outcome(self, cohort_id: str, key: str) -> Path:
         """The file with the analysis of one outcome; not named by its key, in which a column's name may be anything."""
         return self.cohort(cohort_id) / "outcomes" / f"{sha256(key.encode()).hexdigest()[:16]}.json"
+
+    def bake_off(self, bake_off_id: str) -> Path:
+        """The file with the figures of a bake-off; it grows contender by contender."""
+        return self._folder("bake_offs", bake_off_id) / "result.json"
 
     def job(self, job_id: str) -> Path:
         """Folder of a job's checkpoints."""
