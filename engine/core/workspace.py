@@ -3,7 +3,8 @@
 Layout: ``cohort_studio.db`` · ``datasets/ID/`` (``table.parquet``, ``schema.json``, ``report.json``, ``splits.json``) ·
 ``models/ID/`` · ``cohorts/ID/`` (``cohort.parquet``, ``manifest.json``, ``comparison.json``, ``outcomes/``) ·
 ``bake_offs/ID/`` (``result.json``) · ``adapters/ID/`` (of the language model) · ``jobs/ID/`` (checkpoints) ·
-``ledger/`` (keyed hashes of the registered patients) · ``downloads/`` (open data) · ``secret.key`` · ``assistant.json``.
+``ledger/`` (keyed hashes of the registered patients) · ``downloads/`` (open data) · ``secret.key`` ·
+``assistant.json``.
 """
 
 import json
