@@ -46,11 +46,11 @@ class Asked:
 GROUPS = (
     Asked("adults", "all adults", "Everybody of 20 years and older who was examined."),
     Asked("diabetes", "adults with diabetes",
-          "Told by a doctor that they have diabetes (borderline and pregnancy do not count), or HbA1c of 6.5 % or more.",
+          "Told by a doctor of diabetes (borderline and pregnancy do not count), or HbA1c of 6.5 % or more.",
           (("hba1c", 6.5),)),
     Asked("diabetes_type_2", "adults with type 2 diabetes",
-          "Diabetes as above without those under 40 who take insulin and no oral drug, whose diabetes counts as type 1: "
-          "the survey does not record the type."),
+          "Diabetes as above without those under 40 who take insulin and no oral drug, whose diabetes counts as type "
+          "1: the survey does not record the type."),
     Asked("hypertension", "adults with hypertension", "Told by a doctor that they have high blood pressure."),
     Asked("obesity", "adults with obesity", "Body mass index of 30 kg/m² or more, as measured.",
           (("bmi", float(OBESE)),)),
@@ -66,12 +66,12 @@ SOURCE = (
     "Examination Survey Data. Hyattsville, MD. Public domain."
 )
 METHOD = (
-    "Weighted shares of the examined adults, computed by tests/benchmarks/derive_populations.py, each survey cycle "
-    "counting alike. Only the weights of the fasting subsample were at hand: their sum over a cell of ten years of age, "
-    "sex and ethnicity is shared out among the cell's examined adults."
+    "Weighted shares of the examined adults, computed by tests/benchmarks/derive_populations.py. Only the weights of "
+    "the fasting subsample were at hand: their sum over a cell of ten years of age, sex and ethnicity is shared out "
+    "among the cell's examined adults."
 )
 CAVEATS = (
-    "The survey covers the civilian population outside institutions: nobody in nursing homes, prisons or active service.",
+    "The survey covers civilians outside institutions: nobody in nursing homes, prisons or active service.",
     "Diseases are as told in an interview, without a type or a year, where no measurement is named.",
     "Each share is an estimate of a stratified, clustered sample, and is given without an interval here. One with "
     f"fewer than {FEW} participants behind it is unreliable by itself; age bands were joined until each has {FEW} "
@@ -136,17 +136,16 @@ def population(name: str, table: pd.DataFrame) -> dict[str, Any]:
 
 def group(asked: Asked, table: pd.DataFrame) -> dict[str, Any] | None:
     """One group, or None where too few participants belong to it."""
-    weight = table["weight"] / table.groupby("cycle")["weight"].transform("sum")
-    known = table[["age_years", "sex", "ethnicity"]].notna().all(axis=1) & (weight > 0)
+    known = table[["age_years", "sex", "ethnicity"]].notna().all(axis=1) & (table["weight"] > 0)
     inside = known if asked.name == "adults" else known & table[asked.name].fillna(False).astype(bool)
-    people, weight = table[inside], weight[inside]
+    people = table[inside]
     if len(people) < FEW * len(SEXES):
         return None
     bands = joined_bands(people)
     band = np.array(bands)[np.searchsorted(bands, people["age_years"], side="right") - 1]
     keys = [pd.Series(band, index=people.index, name="age"), people["sex"], people["ethnicity"]]
     index = pd.MultiIndex.from_product([bands, SEXES, ETHNICITIES])
-    percent = (100 * weight / weight.sum()).groupby(keys).sum().reindex(index, fill_value=0.0)
+    percent = (100 * people["weight"] / people["weight"].sum()).groupby(keys).sum().reindex(index, fill_value=0.0)
     counts = people.groupby(keys).size().reindex(index, fill_value=0)
     cells = [
         {
@@ -166,10 +165,8 @@ def joined_bands(people: pd.DataFrame) -> list[int]:
     bands = list(BANDS)
     while len(bands) > 1:
         place = np.searchsorted(bands, people["age_years"], side="right") - 1
-        counts = np.array(
-            [[((place == at) & (people["sex"] == sex)).sum() for sex in SEXES] for at in range(len(bands))]
-        )
-        fewest = counts.min(axis=1)
+        counts = [np.bincount(place[(people["sex"] == sex).to_numpy()], minlength=len(bands)) for sex in SEXES]
+        fewest = np.min(counts, axis=0)
         if fewest.min() >= FEW:
             break
         weak = int(fewest.argmin())
