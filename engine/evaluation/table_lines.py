@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from engine.core.numerals import minus
+
 
 def lines(table_one: dict[str, Any]) -> list[dict[str, str]]:
     """One line per figure of :func:`engine.evaluation.table_one.table_one`, all with the same keys.
@@ -36,4 +38,4 @@ def lines(table_one: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _smd_text(figure: dict[str, Any]) -> str:
-    return "not assessable" if figure["value"] is None else f"{figure['value']:.2f}".replace("-", "−")
+    return "not assessable" if figure["value"] is None else minus(f"{figure['value']:.2f}")

@@ -4,6 +4,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from engine.core.numerals import minus
 from engine.plots.theme import SYNTHETIC, empty_figure, escaped, ink, quiet, shortened, template
 
 _TITLE = "Risk of patients in the training data"
@@ -169,8 +170,7 @@ def _segments(rows: list[tuple[dict[str, Any], int]], part: str, shift: float) -
 
 def _text(figure: dict[str, Any]) -> str:
     def number(value: float) -> str:
-        text = f"{value:.2f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3f}"
-        return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+        return minus(f"{value:.2f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3f}")
 
     if figure["low"] is None:
         return number(figure["value"])

@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from engine.core.numerals import minus
+
 _MOST_TICKS = 9
 
 
@@ -114,4 +116,4 @@ def tick_text(value: float, column: dict[str, Any]) -> str:
         return day.isoformat() if day.day > 1 else (f"{day:%Y-%m}" if day.month > 1 else f"{day:%Y}")
     if column["scale"] == "log":
         return f"{value:,.6g}" if value < 1e6 else f"{value:,.0f}"
-    return f"{value:,.{column['decimals']}f}"
+    return minus(f"{value:,.{column['decimals']}f}")

@@ -4,7 +4,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from engine.plots.theme import REAL, SYNTHETIC, empty_figure, escaped, quiet, template
+from engine.core.numerals import minus
+from engine.plots.theme import REAL, SYNTHETIC, empty_figure, escaped, quiet, template, wrapped
 
 _NAMES = {"real": "Trained on real rows", "synthetic": "Trained on synthetic rows"}
 _STYLES: dict[str, dict[str, Any]] = {
@@ -19,11 +20,11 @@ def calibration_figure(entry: dict[str, Any], model: str, *, dark: bool = False)
     ``entry["models"][model]["calibration"]`` is ``{real, synthetic}`` of ``{slope, intercept, bins: [{predicted,
     observed, low, high, rows}]}``. The dotted diagonal is ideal; bars are 95 % intervals.
     """
-    title = f"Calibration: {entry['outcome']['label']}"
+    title = wrapped(f"Calibration: {entry['outcome']['label']}")
     curves = _curves(entry, model)
     if not any(curve["bins"] for curve in curves.values()):
         reason = entry.get("reason") or "Not assessable: too few patients in the hold-out have the event."
-        return empty_figure(escaped(reason), title=escaped(title), dark=dark)
+        return empty_figure(escaped(reason), title=title, dark=dark)
     figure = go.Figure()
     largest = max(max(b["predicted"], b["high"]) for curve in curves.values() for b in curve["bins"])
     end = min(1.0, 1.05 * largest)
@@ -58,13 +59,13 @@ def calibration_figure(entry: dict[str, Any], model: str, *, dark: bool = False)
         )
     # In lines of their own: a phone cuts what is longer.
     subtitle = "<br>".join(
-        f"{_NAMES[table].lower()}: slope {curve['slope']['value']:.2f}"
+        minus(f"{_NAMES[table].lower()}: slope {curve['slope']['value']:.2f}")
         for table, curve in curves.items()
         if curve["slope"]["value"] is not None
     )
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": escaped(title), "subtitle": {"text": subtitle}},
+        title={"text": title, "subtitle": {"text": subtitle}},
         height=480,
         margin={"t": 150},
         hovermode="closest",
@@ -96,4 +97,4 @@ def _curves(entry: dict[str, Any], model: str) -> dict[str, Any]:
 
 
 def _text(figure: dict[str, Any]) -> str:
-    return "not assessable" if figure["value"] is None else f"{figure['value']:.2f}"
+    return "not assessable" if figure["value"] is None else minus(f"{figure['value']:.2f}")

@@ -5,32 +5,37 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from engine.plots.theme import REAL, SYNTHETIC, empty_figure, escaped, ink, quiet, shortened, template
+from engine.core.numerals import minus
+from engine.plots.theme import REAL, SYNTHETIC, empty_figure, escaped, ink, quiet, shortened, template, wrapped
 
 _NAMES = {"real": "Real", "synthetic": "Synthetic"}
 _STYLES: dict[str, dict[str, Any]] = {
-    "real": {"color": REAL, "dash": "solid", "symbol": "square", "shift": 0.16},
-    "synthetic": {"color": SYNTHETIC, "dash": "dash", "symbol": "diamond-open", "shift": -0.16},
+    "real": {"color": REAL, "dash": "solid", "symbol": "square", "sign": "■", "shift": -0.1, "at": 0},
+    "synthetic": {"color": SYNTHETIC, "dash": "dash", "symbol": "diamond-open", "sign": "◇", "shift": -0.33, "at": 168},
 }
-_ROW = 52
-_LONGEST_LABEL = 34
+"""``shift``: of the interval in its row; ``at``: where the numbers begin, in pixels."""
+_ROW = 80
+_TOP = 116
+_LONGEST_LABEL = 48
 _WIDEST_RATIO = 100.0
 
 
 def forest_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     """The effects of a conclusion entry (:mod:`engine.evaluation.conclusion`): ratios on a logarithmic axis.
 
-    ``entry["terms"]`` is ``[{label, real, synthetic, verdict}]`` of ``{value, low, high, reason}``. The numbers stand
-    at the right; intervals beyond a hundredfold are cut at the axis' end.
+    ``entry["terms"]`` is ``[{label, real, synthetic, verdict}]`` of ``{value, low, high, reason}``. Names and numbers
+    stand above their intervals, which so have the whole width of a phone; intervals beyond a hundredfold are cut at
+    the axis' end.
     """
-    title = f"{entry['model']}: {entry['outcome']['label']}"
+    title = wrapped(f"{entry['model']}: {entry['outcome']['label']}")
     if entry["reason"]:
-        return empty_figure(escaped(entry["reason"]), title=escaped(title), dark=dark)
+        return empty_figure(escaped(entry["reason"]), title=title, dark=dark)
     terms = entry["terms"]
     is_ratio = entry["null"] == 1.0
     start, end = _limits(terms, is_ratio=is_ratio)
     figure = go.Figure()
     places = list(range(len(terms)))[::-1]
+    figure.add_trace(_null(entry["null"], places, dark=dark))
     for table, style in _STYLES.items():
         heights = [place + style["shift"] for place in places]
         figure.add_trace(_intervals(terms, table, heights, start, end))
@@ -51,37 +56,50 @@ def forest_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
                 hoverinfo="text",
             )
         )
-        for term, height in zip(terms, heights, strict=True):
-            figure.add_annotation(
-                x=1.01, xref="paper", xanchor="left", y=height, showarrow=False, align="left",
-                text=("■ " if table == "real" else "◇ ") + _text(term[table]),
-                font={"size": 12, "color": ink(dark=dark)},
-            )  # fmt: skip
-    figure.add_vline(x=entry["null"], line={"color": quiet(dark=dark), "width": 1.5, "dash": "dot"})
+    for term, place in zip(terms, places, strict=True):
+        _write(figure, term, place, dark=dark)
     unit = f" ({entry['outcome']['unit']})" if not is_ratio and entry["outcome"]["unit"] else ""
-    axis: dict[str, Any] = {"title": {"text": f"{entry['effect'].capitalize()}{unit}, 95 % interval"}}
+    axis: dict[str, Any] = {"title": {"text": f"{entry['effect'].capitalize()}{escaped(unit)}, 95 % interval"}}
     if is_ratio:
         ticks = _ratio_ticks(start, end)
         axis |= {"type": "log", "range": [math.log10(start), math.log10(end)], "tickvals": ticks}
         axis |= {"ticktext": [f"{tick:g}" for tick in ticks]}
     else:
-        axis |= {"range": [start, end], "nticks": 7}
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(
-        tickvals=places,
-        ticktext=[_wrapped(term["label"]) for term in terms],
-        range=[-0.6, len(terms) - 0.4],
-        showgrid=False,
-        zeroline=False,
-    )
+        axis |= {"range": [start, end], "nticks": 7, "zeroline": False}
+    figure.update_xaxes(**axis, showgrid=False, showline=True, ticks="outside")
+    figure.update_yaxes(range=[-0.5, len(terms) - 0.5], visible=False)
+    lines = title.count("<br>")
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": escaped(title), "subtitle": {"text": _subtitle(entry)}},
-        height=206 + _ROW * len(terms),
-        margin={"t": 140, "r": 176},
+        title={"text": title, "subtitle": {"text": _subtitle(entry)}},
+        height=_TOP + 24 * lines + 70 + _ROW * len(terms),
+        margin={"t": _TOP + 24 * lines, "l": 16, "r": 24},
         hovermode="closest",
     )
     return figure
+
+
+def _null(null: float, places: list[int], *, dark: bool) -> go.Scatter:
+    """No effect, as a line through the intervals of each row and not through its text."""
+    x = [value for _ in places for value in (null, null, None)]
+    y = [height for place in places for height in (place + 0.02, place - 0.45, None)]
+    line = {"color": quiet(dark=dark), "width": 1.5, "dash": "dot"}
+    return go.Scatter(x=x, y=y, mode="lines", line=line, showlegend=False, hoverinfo="skip")
+
+
+def _write(figure: go.Figure, term: dict[str, Any], place: int, *, dark: bool) -> None:
+    """The row's name and below it both effects in numbers."""
+    common: dict[str, Any] = {
+        "x": 0, "xref": "paper", "xanchor": "left", "y": place + 0.5, "yanchor": "top", "showarrow": False,
+        "align": "left",
+    }  # fmt: skip
+    label = f"<b>{escaped(shortened(term['label'], _LONGEST_LABEL))}</b>"
+    figure.add_annotation(text=label, font={"size": 13, "color": ink(dark=dark)}, **common)
+    for table, style in _STYLES.items():
+        figure.add_annotation(
+            text=f"{style['sign']} {_text(term[table])}", xshift=style["at"], yshift=-18,
+            font={"size": 12, "color": ink(dark=dark)}, **common,
+        )  # fmt: skip
 
 
 def forest_alt_text(entry: dict[str, Any]) -> str:
@@ -123,12 +141,6 @@ def _ratio_ticks(start: float, end: float) -> list[float]:
     return inside
 
 
-def _wrapped(label: str) -> str:
-    name, _, step = label.rpartition(", per ")
-    parts = [name, f"per {step}"] if name else label.rsplit(": ", 1)
-    return "<br>".join(escaped(shortened(part, _LONGEST_LABEL)) for part in parts)
-
-
 def _subtitle(entry: dict[str, Any]) -> str:
     agreed = entry["agreement"]
     text = f"same conclusion {sum(t['verdict'] == 'same' for t in entry['terms'])} of {len(entry['terms'])}"
@@ -141,8 +153,7 @@ def _subtitle(entry: dict[str, Any]) -> str:
 
 def _text(figure: dict[str, Any]) -> str:
     def number(value: float) -> str:
-        text = f"{value:.2f}" if abs(value) < 100 else f"{value:.3g}"
-        return "0.00" if text == "-0.00" else text.replace("-", "−")
+        return minus(f"{value:.2f}" if abs(value) < 100 else f"{value:.3g}")
 
     if figure["low"] is None:
         return number(figure["value"])

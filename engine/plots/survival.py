@@ -8,7 +8,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from engine.plots.theme import REAL, SYNTHETIC, empty_figure, escaped, ink, template
+from engine.core.numerals import minus
+from engine.plots.theme import REAL, SYNTHETIC, empty_figure, escaped, ink, template, wrapped
 
 _NAMES = {"real": "Real", "synthetic": "Synthetic"}
 _STYLES: dict[str, dict[str, Any]] = {
@@ -17,7 +18,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 }
 _PLOT = 300
 _TABLE_ROW = 22
-_TOP, _BOTTOM = 92, 138
+_TOP, _BOTTOM = 150, 138
 
 
 def survival_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
@@ -26,9 +27,9 @@ def survival_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     ``entry["curve"]`` is ``[{time, real, synthetic}]`` of ``{value, low, high}``; ``entry["at_risk"]`` is ``[{time,
     real_text, synthetic}]`` and stands under the axis.
     """
-    title = f"Without the event: {entry['outcome']['label']}"
+    title = wrapped(f"Without the event: {entry['outcome']['label']}")
     if entry["reason"]:
-        return empty_figure(escaped(entry["reason"]), title=escaped(title), dark=dark)
+        return empty_figure(escaped(entry["reason"]), title=title, dark=dark)
     figure = go.Figure()
     for table in _NAMES:
         _add_curve(figure, entry["curve"], table)
@@ -57,7 +58,7 @@ def survival_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     )
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": escaped(title), "subtitle": {"text": _subtitle(entry)}},
+        title={"text": title, "subtitle": {"text": _subtitle(entry)}},
         height=_PLOT + _TOP + _BOTTOM,
         margin={"t": _TOP, "b": _BOTTOM, "l": 120},
         hovermode="closest",
@@ -148,6 +149,7 @@ def _subtitle(entry: dict[str, Any]) -> str:
     for key, name in (("difference", "synthetic"), ("holdout_difference", "hold-out")):
         gap = told[key]
         if gap["low"] is not None:
-            figures = f"{gap['value']:+.3g}{escaped(unit)} [{gap['low']:.3g}, {gap['high']:.3g}]".replace("-", "−")
-            parts.append(f"{name} − real {figures}")
-    return f"restricted mean to {entry['horizon']:g}{escaped(unit)}: {' · '.join(parts)}" if parts else ""
+            figures = f"{gap['value']:+.3g}{escaped(unit)} [{gap['low']:.3g}, {gap['high']:.3g}]"
+            parts.append(f"{name} − real {minus(figures)}")
+    # In lines of their own: a phone cuts what is longer.
+    return "<br>".join([f"restricted mean to {entry['horizon']:g}{escaped(unit)}", *parts]) if parts else ""

@@ -4,6 +4,7 @@ The two colours are Okabe and Ito's; they keep 3:1 against both backgrounds (WCA
 so a chart sits on whatever page or paper it is put on.
 """
 
+import textwrap
 from typing import Any
 
 import plotly.graph_objects as go
@@ -14,6 +15,9 @@ REFERENCE_RANGE = "rgba(0, 158, 115, 0.14)"
 
 _FONT = "'Source Sans Pro', 'Source Sans 3', 'Segoe UI', 'DejaVu Sans', sans-serif"
 _SIZE = 14
+_LONGEST_SENTENCE = 46
+_LONGEST_LINE = 38
+"""Characters of a title that a phone shows in one line."""
 
 
 def ink(*, dark: bool) -> str:
@@ -57,7 +61,8 @@ def template(*, dark: bool) -> go.layout.Template:
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "colorway": [REAL, SYNTHETIC, quiet(dark=dark)],
-            "margin": {"l": 12, "r": 12, "t": 92, "b": 12},
+            # Below title and subtitle there is room for a legend of two lines, as a phone shows it.
+            "margin": {"l": 12, "r": 12, "t": 116, "b": 12},
             "title": {
                 "x": 0,
                 "xref": "container",
@@ -98,10 +103,18 @@ def fill(table: str) -> dict[str, Any]:
 def empty_figure(message: str, *, title: str = "", dark: bool = False, height: int = 160) -> go.Figure:
     """A chart's place with a sentence in it."""
     figure = go.Figure()
+    lines = textwrap.wrap(message, _LONGEST_SENTENCE, break_on_hyphens=False)
+    height = max(height, 70 + 20 * len(lines))
     figure.update_layout(template=template(dark=dark), height=height, title={"text": title}, margin={"t": 40})
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
     figure.add_annotation(
-        text=message, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"color": quiet(dark=dark)}
+        text="<br>".join(lines),
+        x=0.5,
+        y=0.5,
+        xref="paper",
+        yref="paper",
+        showarrow=False,
+        font={"color": quiet(dark=dark)},
     )
     return figure
 
@@ -112,6 +125,11 @@ def shortened(text: str, most: int) -> str:
         return text
     tail = most // 3
     return f"{text[: most - tail - 1].rstrip()}…{text[-tail:].lstrip()}"
+
+
+def wrapped(text: str, most: int = _LONGEST_LINE) -> str:
+    """``text``, escaped, in lines of about ``most`` characters: plotly cuts a title that is longer than the screen."""
+    return "<br>".join(escaped(line) for line in textwrap.wrap(text, most, break_on_hyphens=False)) or ""
 
 
 def escaped(text: str) -> str:

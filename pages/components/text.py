@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 
 from engine.cohort.spec import Value
+from engine.core.numerals import minus
 
 _SIGNS = frozenset("\\`*_{}()#+-.!|~<>$:")
 _BRACKETS = {"[": "&#91;", "]": "&#93;"}
@@ -17,6 +18,11 @@ def plain(text: str) -> str:
     """``text`` so that Markdown shows it as it is typed: ``[70-80)`` and ``www.a.org`` link nowhere, ``a*b`` stays."""
     unlinked = _LINKED.sub(lambda found: found.group() + _JOINER, text)
     return "".join(f"\\{sign}" if sign in _SIGNS else _BRACKETS.get(sign, sign) for sign in unlinked)
+
+
+def told(text: str) -> str:
+    """A sentence of the engine as Markdown shows it literally, its negative numbers with a minus sign."""
+    return plain(minus(text))
 
 
 def category_label(category: Value) -> str:
