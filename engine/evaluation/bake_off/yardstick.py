@@ -33,6 +33,8 @@ from engine.schema.table import Column, TableSchema
 Cells = dict[str, dict[str, Any]]
 Failed = Callable[[str, Exception], None]
 
+MOST_ROWS = 10_000
+"""Rows per table given to SDMetrics: pairs take seconds, and small samples look less alike than they are."""
 _LEAST_PAIR_ROWS = 20
 _MOST_PAIR_ROWS = 5_000
 
@@ -179,8 +181,8 @@ class Yardstick:
 
     def _fidelity(self, other: pd.DataFrame) -> Cells:
         # The same real rows beside every table.
-        real = fidelity.thinned(self.train.frame, generator(self.seed, "bake-off", "real rows"))
-        thinned = fidelity.thinned(other, generator(self.seed, "bake-off", "other rows"))
+        real = fidelity.thinned(self.train.frame, generator(self.seed, "bake-off", "real rows"), MOST_ROWS)
+        thinned = fidelity.thinned(other, generator(self.seed, "bake-off", "other rows"), MOST_ROWS)
         found = fidelity.quality(real, thinned, self.shown, self.pair_columns)
         named = {"quality": "overall", "shapes": "shapes", "pairs": "pairs"}
         return {name: figure(found[key].value, reason=found[key].reason) for name, key in named.items()}
