@@ -8,10 +8,10 @@ The result (JSON values; aggregates of real rows, so an internal view) has these
 - ``ceiling``, ``floor``: the references' lines, None until they are made; ``contenders``: one line each, in order
 
 A line has ``key``, ``label``, ``state`` (``"pending"``, ``"running"``, ``"done"`` or ``"failed"``), ``reason``, and
-once it is done ``figures`` and ``cost`` (:mod:`engine.evaluation.bake_off.figure_book`), ``privacy`` (``{epsilon, delta}``
-or None) and ``notes``. The result is published after every line. A contender that fails, or runs past its time, says so
-in its line and ends no other. What a contender drew is kept in its folder: an interrupted bake-off neither fits a
-finished one again nor measures it twice.
+once it is done ``figures`` and ``cost`` (:mod:`engine.evaluation.bake_off.figure_book`), ``privacy`` (``{epsilon,
+delta}`` or None) and ``notes``. The result is published after every line. A contender that fails, or runs past its
+time, says so in its line and ends no other. What a contender drew is kept in its folder: an interrupted bake-off
+neither fits a finished one again nor measures it twice.
 """
 
 import gc
