@@ -17,12 +17,13 @@ _INTENSIVE_CARE = ("icu_days", "icu_stay_count", "hours_to_icu", "first_care_uni
 
 
 def mimic3_columns() -> list[Column]:
-    """Every column of the catalogue, in its order; those that MIMIC-III does not record never appear in a table."""
+    """The catalogue's columns in its order; those that the folder does not record never appear in a table."""
     chapters = tuple(dict.fromkeys(block.chapter_label for block in icd9.blocks()))
     public = {CHAPTER: {"categories": chapters, "categories_are_public": True}}
     return [
         catalogue().column(concept.name).model_copy(update=public.get(concept.name, {}))
         for concept in catalogue().concepts
+        if concept.in_mimic3
     ]
 
 

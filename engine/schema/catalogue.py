@@ -80,6 +80,8 @@ class Concept(_Record):
     units: dict[str, Conversion] = Field(default_factory=dict)
     description: str = ""
     mimic3: Mimic3 = Mimic3()
+    in_mimic3: bool = True
+    """Whether a table of MIMIC-III can have it; other sources record more."""
 
     @model_validator(mode="after")
     def _ranges_are_nested(self) -> "Concept":
@@ -178,7 +180,8 @@ class Catalogue:
 
     def mimic3_schema(self) -> TableSchema:
         """Every column that a complete MIMIC-III folder can give; code lists are left open."""
-        return TableSchema(columns=tuple(self.column(concept.name) for concept in self.concepts))
+        recorded = (concept.name for concept in self.concepts if concept.in_mimic3)
+        return TableSchema(columns=tuple(self.column(name) for name in recorded))
 
     @cached_property
     def _by_word(self) -> dict[str, Concept]:
