@@ -8,7 +8,6 @@ from engine.generators.base import Capability
 from engine.generators.registry import GeneratorInfo, describe
 from engine.jobs.budget import dataset_account
 from engine.privacy.accounts import Account, proposed_delta
-from engine.privacy.ledger import Ledger
 from engine.services.context import Context
 from engine.storage.records import DatasetRecord, ModelRecord, State
 
@@ -35,10 +34,7 @@ class Training:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        # The second accountant would load scipy into the dashboard; the worker asks it before anything is measured.
-        self._ledger = Ledger(
-            context.database, context.workspace, epsilon_limit=context.settings.epsilon_limit, quick=True
-        )
+        self._ledger = context.ledger
         self._outlooks: dict[tuple[str, int, float, float, float], Outlook] = {}
 
     # -- the privacy budget --------------------------------------------------------------------------------------------
