@@ -14,6 +14,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A private fit keeps the secret of its noise in the workspace, which must not be the user's own.
 os.environ.setdefault("COHORT_STUDIO_WORKSPACE", tempfile.mkdtemp(prefix="cohort-studio-tests-"))
 
+# Models that ship are registered at every start of the dashboard: a test starts with none.
+os.environ.setdefault("COHORT_STUDIO_SHIPPED_MODELS", tempfile.mkdtemp(prefix="cohort-studio-no-models-"))
+
 # The machine may be busy with the rest of the suite: slowness is no failure. CI repeats the same examples every time.
 settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))

@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from engine.core.workspace import ASSETS
+
 
 class Settings(BaseSettings):
     """Every setting of the product; frozen, so it can be passed around."""
@@ -23,6 +25,8 @@ class Settings(BaseSettings):
     worker_idle_seconds: float = Field(default=900.0, gt=0)
     """An idle worker exits after this long; the dashboard starts it again when there is work."""
     default_seed: int = 7
+    shipped_models: Path = ASSETS / "models"
+    """Folder of the models that ship with the product, ready from the first start."""
     demo_address: str = "https://physionet.org/files/mimiciii-demo/1.4/"
     """Folder from which the open MIMIC-III demo is fetched when a person asks for it; a mirror can be named."""
     epsilon_limit: float = Field(default=25.0, gt=0, allow_inf_nan=False)

@@ -102,6 +102,11 @@ class Workspace:
         return self.root / "worker.lock"
 
     @property
+    def shipped_lock(self) -> Path:
+        """Held while models that ship with the product are registered."""
+        return self.root / "shipped.lock"
+
+    @property
     def worker_log(self) -> Path:
         """Standard error of the worker process."""
         return self.root / "worker.log"

@@ -10,12 +10,14 @@ from engine.core.workspace import Workspace
 from engine.generators.base import Capability
 from engine.jobs.queue import LeaseLostError
 from engine.jobs.reporting import StoppedError
+from engine.jobs.tables import refuse_without_rows
 from engine.privacy.accounts import Account, RunState
 from engine.privacy.ledger import Ledger
 from engine.privacy.runs import Budget, PrivateRun, asked_budget, settle_from
 from engine.privacy.sources import Membership
 from engine.storage.database import Database
 from engine.storage.records import DatasetRecord, JobState, jobs
+from engine.storage.sources import TABLE
 from engine.storage.tables import read_table
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ def enter(ledger: Ledger, workspace: Workspace, dataset: DatasetRecord) -> Membe
     known = ledger.source_of(kind="dataset", reference=dataset.id)
     if known is not None:
         return known
-    table, schema = read_table(workspace.dataset(dataset.id) / "table.parquet")
+    refuse_without_rows(dataset)
+    table, schema = read_table(workspace.dataset(dataset.id) / TABLE)
     return ledger.register(kind="dataset", reference=dataset.id, name=dataset.name, table=table, schema=schema)
 
 

@@ -22,7 +22,7 @@ from engine.jobs.records import JobRecord
 from engine.jobs.tables import patient_table, ready_dataset, split
 from engine.storage.database import Database
 from engine.storage.folders import folder_bytes, published_files, published_folder, sha256
-from engine.storage.records import DatasetRecord, State
+from engine.storage.records import SHIPPED, DatasetRecord, State
 
 if TYPE_CHECKING:
     from engine.generators.base import Generator
@@ -119,7 +119,7 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
     spec = CohortSpec.model_validate(job.payload["spec"])
     progress.update(0.0, "Loading the model")
     generator = _generator(workspace, model.id)
-    table, _ = patient_table(workspace, dataset)
+    table = None if dataset.source == SHIPPED else patient_table(workspace, dataset)[0]
     drawn = draw(generator, spec, table=table, progress=Part(progress, 0.05, 0.95))
     progress.update(0.96, "Saving the cohort")
     database.cohort(record.id)

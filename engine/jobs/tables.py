@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from engine.core.errors import UserError
 from engine.core.workspace import Workspace, read_json
 from engine.storage.database import Database
-from engine.storage.records import DatasetRecord, State
+from engine.storage.records import SHIPPED, DatasetRecord, State
+from engine.storage.sources import TABLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +34,25 @@ def split(workspace: Workspace, dataset_id: str) -> dict[str, list[int]]:
 
 
 def patient_table(workspace: Workspace, dataset: DatasetRecord) -> "tuple[pd.DataFrame, TableSchema]":
-    """Its rows and their schema; the last one that was read is kept."""
-    return _read(workspace.dataset(dataset.id) / "table.parquet", str(dataset.fingerprint))
+    """Its rows and their schema; the last one that was read is kept.
+
+    Raises:
+        UserError: it ships with its model, without rows.
+    """
+    refuse_without_rows(dataset)
+    return _read(workspace.dataset(dataset.id) / TABLE, str(dataset.fingerprint))
+
+
+def refuse_without_rows(dataset: DatasetRecord) -> None:
+    """Refuse what reads patients of a data set that has none.
+
+    Raises:
+        UserError: it ships with its model.
+    """
+    if dataset.source == SHIPPED:
+        raise UserError(
+            f"{dataset.name!r} ships as a trained model, without rows", remedy="Draw cohorts from its model."
+        )
 
 
 @lru_cache(maxsize=1)

@@ -87,6 +87,20 @@ class Pair:
     noise: float
 
 
+def summary_of(folder: Path) -> "PrivateSummary":
+    """The summary in ``folder``.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    found = PrivateSummary.load(folder)
+    if found is None:
+        raise DataError(
+            "there is no private summary", where=folder.name, remedy="Choose a private model of this version."
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class PrivateSummary:
     """See the module.

@@ -13,7 +13,7 @@ from engine.services.assistant import Assistant
 from engine.services.associations import TableAssociations
 from engine.services.context import Context
 from engine.storage.records import State
-from engine.storage.tables import read_schema
+from engine.storage.sources import schema_of
 
 
 class Chat:
@@ -37,7 +37,7 @@ class Chat:
 
         ``stop`` makes it be content with the rules' turn; ``tell`` gets pieces of a model's explanation.
         """
-        schema = read_schema(self._context.workspace.dataset(dataset_id) / "table.parquet").released()
+        schema = schema_of(self._context.workspace.dataset(dataset_id)).released()
         return self._assistant.reply(
             text, schema=schema, previous=previous, stop=stop, tell=tell, backend=backend,
             context=self.knowledge(dataset_id),

@@ -1,6 +1,7 @@
 """Cohorts: how many real patients support a request, generation, and what was generated."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,10 +12,13 @@ from engine.cohort.spec import CohortSpec
 from engine.conversation.rules.wording import describe
 from engine.core.errors import UserError
 from engine.core.workspace import read_json
+from engine.privacy.groups import size_of
+from engine.privacy.summary import summary_of
 from engine.schema.table import TableSchema
 from engine.services.context import Context
 from engine.storage.records import CohortRecord, State
-from engine.storage.tables import first_rows, read_schema, read_table
+from engine.storage.sources import TABLE, has_rows, schema_of
+from engine.storage.tables import first_rows, read_table
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Support:
 
     steps: tuple["SupportStep", ...]
     minimum: int
+    estimated: bool = False
+    """Whether a private summary told the counts, which are noisy then; no real patient was counted."""
 
     @property
     def patients(self) -> int | None:
@@ -36,7 +42,9 @@ class Support:
 
     def show(self, count: int | None) -> str:
         """A count for the screen."""
-        return f"fewer than {self.minimum}" if count is None else f"{count:,}"
+        if count is None:
+            return f"fewer than {self.minimum}"
+        return f"about {count:,}" if self.estimated else f"{count:,}"
 
 
 @dataclass(frozen=True)
@@ -57,18 +65,21 @@ class Cohorts:
     def support(self, dataset_id: str, spec: CohortSpec) -> Support:
         """Attrition of the real patients over the spec's criteria, small counts suppressed.
 
+        Of a source that ships without rows it is estimated from the private summary of its model.
+
         Raises:
             UserError: the spec contradicts itself or the schema, shares included.
         """
-        path = self._context.workspace.dataset(dataset_id) / "table.parquet"
-        schema = read_schema(path)
+        folder = self._context.workspace.dataset(dataset_id)
+        schema, minimum = schema_of(folder), self._context.settings.small_cell_minimum
+        compile_conditions(spec, schema)
+        if not has_rows(folder):
+            return _estimated(folder, spec, schema, minimum)
         needed = {criterion.column for criterion in spec.criteria}
         if schema.patient_key:
             needed.add(schema.patient_key)
-        compile_conditions(spec, schema)
         names = [name for name in schema.names if name in needed] or schema.names[:1]
-        table, narrowed = read_table(path, columns=names)
-        minimum = self._context.settings.small_cell_minimum
+        table, narrowed = read_table(folder / TABLE, columns=names)
         return Support(_suppressed(attrition(table, spec, narrowed), minimum), minimum)
 
     def sentence(self, spec: CohortSpec, schema: TableSchema) -> str:
@@ -86,7 +97,7 @@ class Cohorts:
         model = self._context.database.model(model_id)
         if model.state is not State.READY:
             raise UserError("this model is not trained yet", remedy="Wait for its training to finish.")
-        schema = read_schema(self._context.workspace.dataset(model.dataset_id) / "table.parquet")
+        schema = schema_of(self._context.workspace.dataset(model.dataset_id))
         cohort = self._context.database.add_cohort(
             model_id=model_id, dataset_id=model.dataset_id, name=describe(spec, schema), spec=spec.as_json(),
             conversation_id=conversation_id,
@@ -113,6 +124,16 @@ class Cohorts:
     def manifest(self, cohort_id: str) -> dict[str, Any]:
         """What the cohort was made from."""
         return read_json(self._context.workspace.cohort(cohort_id) / "manifest.json")
+
+
+def _estimated(folder: Path, spec: CohortSpec, schema: TableSchema, minimum: int) -> Support:
+    summary = summary_of(folder)
+    steps = [SupportStep("all", None, round(summary.patients))]
+    for place, criterion in enumerate(spec.criteria, start=1):
+        conditions = compile_conditions(CohortSpec(criteria=spec.criteria[:place]), schema)
+        patients = round(size_of(summary, conditions).patients)
+        steps.append(SupportStep(criterion.column, None, patients if patients >= minimum else None))
+    return Support(tuple(steps), minimum, estimated=True)
 
 
 def _suppressed(steps: list[AttritionStep], minimum: int) -> tuple[SupportStep, ...]:

@@ -15,6 +15,7 @@ from engine.plots.love import love_alt_text, love_figure
 from engine.plots.survival import survival_alt_text, survival_figure
 from engine.plots.training import training_figure
 from engine.services.context import Context
+from engine.storage.sources import has_rows, schema_of
 from engine.storage.tables import read_schema
 
 FIRST_WITH_SECTIONS = 2
@@ -43,9 +44,12 @@ class Comparison:
         return path.stat().st_mtime_ns if path.exists() else 0
 
     def outcomes(self, cohort_id: str) -> dict[str, str]:
-        """The outcomes that the cohort's columns offer, labels by key, the usual ones first."""
+        """The outcomes that the cohort's columns offer, labels by key, the usual ones first; none without real rows."""
         cohort = self._context.database.cohort(cohort_id)
-        schema = read_schema(self._context.workspace.dataset(cohort.dataset_id) / "table.parquet")
+        folder = self._context.workspace.dataset(cohort.dataset_id)
+        if not has_rows(folder):
+            return {}
+        schema = schema_of(folder)
         made = set(read_schema(self._context.workspace.cohort(cohort_id) / "cohort.parquet").names)
         return {one.key: one.label for one in possible_outcomes(schema) if made.issuperset(one.columns)}
 

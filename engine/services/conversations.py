@@ -19,7 +19,7 @@ from engine.services.context import Context
 from engine.services.exchanges import Conversation, Exchange, Summary, conversation, exchange
 from engine.services.replies import Reply
 from engine.storage.conversations import ConversationStore, Outcome
-from engine.storage.tables import read_schema
+from engine.storage.sources import schema_of
 
 _EMPTY = CohortSpec()
 _UNANSWERED = "This was not answered, because Cohort Studio ended or failed meanwhile. Ask again."
@@ -271,7 +271,7 @@ class Conversations:
         return exchange(found)
 
     def _schema(self, dataset_id: str) -> TableSchema:
-        return read_schema(self._context.workspace.dataset(dataset_id) / "table.parquet").released()
+        return schema_of(self._context.workspace.dataset(dataset_id)).released()
 
 
 def _continued(so_far: Conversation, form: CohortSpec) -> CohortSpec | None:

@@ -14,7 +14,8 @@ from engine.sources.csv_upload import Interpretation, read_csv
 from engine.sources.mimic3 import open_folder
 from engine.sources.open_datasets import MIMIC3_DEMO
 from engine.storage.records import DatasetRecord
-from engine.storage.tables import read_schema, read_table
+from engine.storage.sources import TABLE, schema_of
+from engine.storage.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class Datasets:
 
     def schema(self, dataset_id: str) -> TableSchema:
         """The schema of the prepared table as a page may show it: without bounds that were read from rows."""
-        return read_schema(self._folder(dataset_id) / "table.parquet").released()
+        return schema_of(self._folder(dataset_id)).released()
 
     def report(self, dataset_id: str) -> dict[str, Any]:
         """The preparation report (counts only)."""
@@ -165,7 +166,7 @@ class Datasets:
         """Per column: kind, unit, missing share and a binned distribution without small cells; computed once."""
         path = self._folder(dataset_id) / "profile.json"
         if not path.exists():
-            table, schema = read_table(self._folder(dataset_id) / "table.parquet")
+            table, schema = read_table(self._folder(dataset_id) / TABLE)
             write_json(path, profile(table, schema, small_cell_minimum=self._context.settings.small_cell_minimum))
         return read_json(path)
 

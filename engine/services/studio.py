@@ -12,6 +12,7 @@ from engine.services.conversations import Conversations
 from engine.services.datasets import Datasets
 from engine.services.exports import Exports
 from engine.services.fine_tuning import FineTuning
+from engine.services.shipped import register_all
 from engine.services.training import Training
 from engine.services.work import Work
 
@@ -23,7 +24,8 @@ class Studio:
         self._context = Context.open(settings)
 
     def start(self) -> "Studio":
-        """Watch over the worker for as long as this process lives."""
+        """Have the models that ship ready, and watch over the worker for as long as this process lives."""
+        register_all(self._context.workspace, self._context.database)
         self._context.supervisor.watch()
         return self
 

@@ -7,6 +7,7 @@ from engine.core.errors import UserError
 from engine.generators.base import Capability
 from engine.generators.registry import GeneratorInfo, describe
 from engine.jobs.budget import dataset_account
+from engine.jobs.tables import refuse_without_rows
 from engine.privacy.accounts import Account, proposed_delta
 from engine.services.context import Context
 from engine.storage.records import DatasetRecord, ModelRecord, State
@@ -86,13 +87,14 @@ class Training:
         """Queue a training; returns the model and the job's id.
 
         Raises:
-            UserError: the data set is not prepared, or the generator is unknown.
+            UserError: the data set is not prepared or has no rows, or the generator is unknown.
         """
         dataset = self._context.database.dataset(dataset_id)
         if dataset.state is not State.READY:
             raise UserError(
                 f"data set {dataset.name!r} is not prepared yet", remedy="Wait for its preparation to finish."
             )
+        refuse_without_rows(dataset)
         info = next((info for info in self.generators() if info.name == generator), None)
         if info is None:
             raise UserError(f"there is no generator {generator!r}")

@@ -11,7 +11,7 @@ from engine.core.errors import UserError
 from engine.core.workspace import Workspace
 from engine.storage import conversation_tables, migrations, records
 from engine.storage.connection import absolute_url, connect, explained, for_reading, shown, unfit
-from engine.storage.records import CohortRecord, DatasetRecord, ModelRecord, State, new_id, now
+from engine.storage.records import SHIPPED, CohortRecord, DatasetRecord, ModelRecord, State, new_id, now
 
 
 class Database:
@@ -93,7 +93,7 @@ class Database:
         fingerprint: str | None = None,
         message: str | None = None,
     ) -> DatasetRecord:
-        """Register a data set from ``source`` ("mimic3" or "csv"); ``id`` where its folder already is."""
+        """Register a data set from ``source`` ("mimic3", "csv" or "shipped"); ``id`` where its folder already is."""
         values = {
             "id": id or new_id(), "name": name, "source": source, "location": location, "state": state, "rows": rows,
             "patients": patients, "columns": columns, "fingerprint": fingerprint, "message": message,
@@ -125,8 +125,10 @@ class Database:
         """Forget a data set and what was said about it (its files stay).
 
         Raises:
-            UserError: models were trained on it: those must be deleted first, so that no file is left without a record.
+            UserError: models were trained on it: those must be deleted first, so that no file is left without a record;
+                or it ships with the product.
         """
+        _refuse_shipped(self.datasets(), id)
         with self.writing() as connection:
             _refuse_while_used(connection, records.models, "dataset_id", id, "models", "data set")
             _refuse_while_used(connection, records.cohorts, "dataset_id", id, "cohorts", "data set")
@@ -182,8 +184,9 @@ class Database:
         """Forget a model (its files stay).
 
         Raises:
-            UserError: cohorts were drawn from it: those must be deleted first.
+            UserError: cohorts were drawn from it: those must be deleted first; or it ships with the product.
         """
+        _refuse_shipped(self.datasets(), *(model.dataset_id for model in self.models() if model.id == id))
         with self.writing() as connection:
             _refuse_while_used(connection, records.cohorts, "model_id", id, "cohorts", "model")
             connection.execute(delete(records.models).where(records.models.c.id == id))
@@ -269,6 +272,14 @@ class Database:
                 connection.execute(update(table).where(table.c.id == id).values(**changes))
             row = connection.execute(select(table).where(table.c.id == id)).one_or_none()
         return _known(row, noun, id)
+
+
+def _refuse_shipped(known: list[DatasetRecord], *ids: str) -> None:
+    for record in known:
+        if record.id in ids and record.source == SHIPPED:
+            raise UserError(
+                f"{record.name!r} ships with the product and stays", remedy="Delete the cohorts that you do not need."
+            )
 
 
 def _refuse_while_used(connection: Connection, table: Table, column: str, id: str, users: str, noun: str) -> None:

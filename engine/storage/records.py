@@ -28,6 +28,8 @@ from sqlalchemy.types import TypeDecorator
 SCHEMA_VERSION = 3
 """Raised with every change of the tables; :mod:`engine.storage.migrations` leads there from the one before."""
 
+SHIPPED = "shipped"
+"""``source`` of a data set that ships with its model and has no row."""
 _ALPHABET = string.ascii_lowercase + string.digits
 
 
@@ -86,7 +88,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetRecord:
-    """A data set. ``fingerprint`` is the SHA-256 of its ``table.parquet``; ``columns`` counts them."""
+    """A data set. ``columns`` counts them; ``fingerprint`` is the SHA-256 of its ``table.parquet``.
+
+    One that ships with its model has no table: ``fingerprint`` is that of its private summary, and ``rows`` and
+    ``patients`` are the summary's noisy number.
+    """
 
     id: str
     name: str
