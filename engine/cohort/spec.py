@@ -4,11 +4,16 @@ A spec is data. What it means for a table is in :mod:`engine.cohort.predicate` (
 :mod:`engine.cohort.conditions` (which values each column may take).
 """
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
+from engine.cohort.reference_tables import population_names
+
 MAX_PATIENTS = 10_000_000
+"""Most patients of one cohort; beyond, the files outgrow what analyses and disks of one machine take."""
+LARGE = 1_000_000
+"""More patients than this are drawn in parts, take minutes, and are confirmed before."""
 
 Value = bool | int | FiniteFloat | str
 
@@ -76,8 +81,27 @@ class CohortSpec(BaseModel):
     criteria: tuple[Criterion, ...] = ()
     shares: tuple[Share, ...] = ()
     columns: tuple[str, ...] | None = None
-    reference_population: Literal["us"] | None = None
+    reference_population: str | None = None
+    """Name of a population that ships (:mod:`engine.cohort.reference_tables`)."""
     seed: int = Field(default=7, ge=0, le=2**32 - 1)
+
+    @field_validator("patients", mode="before")
+    @classmethod
+    def _patients_are_countable(cls, patients: Any) -> Any:
+        # Before the type's own check: one sentence for zero, fractions and too many, with the limits.
+        if isinstance(patients, (int, float)) and not (1 <= patients <= MAX_PATIENTS and patients == int(patients)):
+            raise ValueError(
+                f"{patients:,.12g} patients is not possible: ask for a whole number from 1 to {MAX_PATIENTS:,}"
+            )
+        return patients
+
+    @field_validator("reference_population")
+    @classmethod
+    def _population_ships(cls, name: str | None) -> str | None:
+        if name is not None and name not in population_names():
+            known = ", ".join(repr(one) for one in population_names())
+            raise ValueError(f"no reference population is called {name!r}; there are {known}")
+        return name
 
     @field_validator("columns")
     @classmethod

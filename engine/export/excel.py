@@ -13,6 +13,7 @@ from engine.core.errors import UserError
 from engine.core.workspace import write_atomically
 from engine.export.cells import safe
 from engine.export.dictionary import data_dictionary
+from engine.export.rows import Rows
 from engine.schema.table import Kind, TableSchema
 
 MOST_ROWS = 1_048_575
@@ -22,18 +23,22 @@ _LONGEST_TEXT = 32_767
 _ROWS_AT_ONCE = 20_000
 
 
-def write_excel(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], path: Path) -> None:
-    """Write the workbook row by row, in flat memory.
+def write_excel(rows: Rows, manifest: dict[str, Any], path: Path) -> None:
+    """Write the workbook row by row.
 
     Raises:
         UserError: the cohort has more rows or columns than a sheet.
     """
-    if len(frame) > MOST_ROWS or len(frame.columns) > _MOST_COLUMNS:
+    schema = rows.schema
+    columns = len(schema.columns)
+    if rows.count > MOST_ROWS or columns > _MOST_COLUMNS:
         raise UserError(
-            f"an Excel sheet holds {MOST_ROWS:,} rows and {_MOST_COLUMNS:,} columns, the cohort has {len(frame):,} and "
-            f"{len(frame.columns):,}",
+            f"an Excel sheet holds {MOST_ROWS:,} rows and {_MOST_COLUMNS:,} columns, the cohort has {rows.count:,} and "
+            f"{columns:,}",
             remedy="Export CSV or Parquet.",
         )
+    # A sheet's limit bounds what this holds; the summary needs all of it.
+    frame = pd.concat(list(rows.parts()), ignore_index=True)
 
     def write(temporary: Path) -> None:
         options = {

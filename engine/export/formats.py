@@ -9,10 +9,11 @@ import pandas as pd
 
 from engine.core.errors import UserError
 from engine.export.excel import write_excel
+from engine.export.rows import Rows
 from engine.export.tabular import write_csv, write_csv_archive, write_parquet
 from engine.schema.table import TableSchema
 
-Writer = Callable[[pd.DataFrame, TableSchema, dict[str, Any], Path], None]
+Writer = Callable[[Rows, dict[str, Any], Path], None]
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,17 @@ FORMATS = {
 
 
 def export(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], *, format: str, path: Path) -> Path:
-    """Write the cohort ``frame`` (conformed to ``schema``) as ``format``; returns ``path``.
+    """Write the cohort ``frame`` (conformed to ``schema``) as ``format``; as :func:`export_rows`."""
+    return export_rows(Rows.of(frame, schema), manifest, format=format, path=path)
+
+
+def export_rows(rows: Rows, manifest: dict[str, Any], *, format: str, path: Path) -> Path:
+    """Write a cohort as ``format``, part by part; returns ``path``, where the whole file appears at the end.
 
     Raises:
         UserError: there is no such format, or the cohort does not fit it.
     """
     if format not in FORMATS:
         raise UserError(f"there is no format {format!r}", remedy=f"Formats are: {', '.join(FORMATS)}.")
-    FORMATS[format].write(frame, schema.released(), manifest, path)
+    FORMATS[format].write(rows, manifest, path)
     return path

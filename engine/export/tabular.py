@@ -8,112 +8,61 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from engine.core.errors import UserError
 from engine.core.workspace import write_atomically, write_json
 from engine.export.cells import safe
 from engine.export.dictionary import data_dictionary
-from engine.schema.table import TableSchema
-from engine.storage.tables import as_arrow, write_table
+from engine.export.rows import Rows
+from engine.storage.tables import TableWriter
 
 _ROWS_AT_ONCE = 50_000
 
 
-def write_csv(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], path: Path) -> None:
+def write_csv(rows: Rows, manifest: dict[str, Any], path: Path) -> None:
     """A plain CSV, with the manifest in a file beside it."""
 
     def write(temporary: Path) -> None:
         with temporary.open("w", encoding="utf-8", newline="") as file:
-            _rows(frame, file)
+            _frames(rows.parts(), file)
 
     write_atomically(path, write)
     write_json(path.with_name(f"{path.name}.manifest.json"), manifest)
 
 
-def write_csv_archive(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], path: Path) -> None:
+def write_csv_archive(rows: Rows, manifest: dict[str, Any], path: Path) -> None:
     """A ZIP of ``cohort.csv``, ``data_dictionary.csv`` and ``manifest.json``."""
 
     def write(temporary: Path) -> None:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, table in (("cohort.csv", frame), ("data_dictionary.csv", data_dictionary(schema))):
+            for name, parts in (("cohort.csv", rows.parts()), ("data_dictionary.csv", [data_dictionary(rows.schema)])):
                 with (
                     archive.open(name, "w", force_zip64=True) as raw,
                     TextIOWrapper(raw, encoding="utf-8", newline="") as file,
                 ):
-                    _rows(table, file)
+                    _frames(parts, file)
             archive.writestr("manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False))
 
     write_atomically(path, write)
 
 
-def write_parquet(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], path: Path) -> None:
+def write_parquet(rows: Rows, manifest: dict[str, Any], path: Path) -> None:
     """A Parquet file with manifest and schema in its metadata; nothing executes its cells, so none is quoted."""
-    write_table(path, frame, schema, notes={"manifest": json.dumps(manifest, ensure_ascii=False)})
-
-
-def write_parts(frames: Iterable[pd.DataFrame], schema: TableSchema, manifest: dict[str, Any], path: Path) -> int:
-    """Write frames of one schema as they come into one ``.csv`` or ``.parquet``; returns how many rows that were.
-
-    The file appears when the last frame is written; a manifest lies beside it.
-
-    Raises:
-        UserError: the file's extension is another.
-    """
-    if path.suffix not in (".csv", ".parquet"):
-        raise UserError(
-            f"cohorts of this size are written to .csv or .parquet, not {path.name!r}", remedy="Change the extension."
-        )
-    written = 0
 
     def write(temporary: Path) -> None:
-        nonlocal written
-        with _Parquet(temporary, schema) if path.suffix == ".parquet" else _Csv(temporary) as file:
-            for frame in frames:
+        notes = {"manifest": json.dumps(manifest, ensure_ascii=False)}
+        with TableWriter(temporary, rows.schema, notes=notes) as file:
+            for frame in rows.parts():
                 file.add(frame)
-                written += len(frame)
 
     write_atomically(path, write)
-    write_json(path.with_name(f"{path.name}.manifest.json"), manifest)
-    return written
 
 
-class _Csv:
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._header = True
-
-    def __enter__(self) -> "_Csv":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def add(self, frame: pd.DataFrame) -> None:
-        _rows(frame, self._file, header=self._header)
-        self._header = False
+def _frames(frames: Iterable[pd.DataFrame], file: TextIO) -> None:
+    for number, frame in enumerate(frames):
+        _rows(frame, file, header=number == 0)
 
 
-class _Parquet:
-    def __init__(self, path: Path, schema: TableSchema) -> None:
-        self._path, self._schema = path, schema
-        self._writer: pq.ParquetWriter | None = None
-
-    def __enter__(self) -> "_Parquet":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._writer is not None:
-            self._writer.close()
-
-    def add(self, frame: pd.DataFrame) -> None:
-        table = as_arrow(frame, self._schema)
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, table.schema)
-        self._writer.write_table(table.cast(self._writer.schema))
-
-
-def _rows(frame: pd.DataFrame, file: TextIO, *, header: bool = True) -> None:
+def _rows(frame: pd.DataFrame, file: TextIO, *, header: bool) -> None:
     """Write ``frame`` in pieces, so that the quoted copy never holds more than one of them."""
     for start in range(0, max(len(frame), 1), _ROWS_AT_ONCE):
         piece = safe(frame.iloc[start : start + _ROWS_AT_ONCE])

@@ -15,6 +15,7 @@ from engine.core.progress import Part, Progress
 from engine.core.settings import settings
 from engine.core.workspace import Workspace, read_json, write_json
 from engine.jobs.comparing import compare, outcome
+from engine.jobs.drawing import draw_to_file
 from engine.jobs.fine_tuning import fine_tune
 from engine.jobs.fitting import fit
 from engine.jobs.memory import peak_megabytes, reset_peak
@@ -106,8 +107,6 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
     """Draw the cohort ``job.subject``. Payload: ``{"model_id", "spec"}``."""
     from engine.cohort.spec import CohortSpec
     from engine.export.manifest import manifest, stated
-    from engine.sampling.conditional import draw
-    from engine.storage.tables import write_table
 
     record = database.cohort(job.subject)
     if record.state is State.READY:
@@ -120,14 +119,6 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
     progress.update(0.0, "Loading the model")
     generator = _generator(workspace, model.id)
     table = None if dataset.source == SHIPPED else patient_table(workspace, dataset)[0]
-    drawn = draw(generator, spec, table=table, progress=Part(progress, 0.05, 0.95))
-    progress.update(0.96, "Saving the cohort")
-    database.cohort(record.id)
-    schema = generator.schema.select([str(name) for name in drawn.frame.columns])
-    report = {
-        "support_rows": drawn.support_rows, "extrapolated": drawn.extrapolated, "strategy": drawn.strategy,
-        "notes": drawn.notes, "redrawn": drawn.redrawn, "repaired": drawn.repaired,
-    }  # fmt: skip
     source = {"name": dataset.name, "kind": dataset.source, "id": dataset.id}
     if not generator.statement():
         # A digest of real rows tells whoever knows all patients but one whether that one is among them.
@@ -135,13 +126,22 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
     privacy = stated(model.report or {})
     described = {"name": model.generator, "model": model.id, "options": model.options, "seed": model.seed}
     with published_files(workspace.cohort(record.id)) as temporary:
-        write_table(temporary / "cohort.parquet", drawn.frame, schema)
+        drawn = draw_to_file(
+            temporary / "cohort.parquet", generator, spec, table=table, folder=workspace.job(job.id),
+            progress=Part(progress, 0.05, 0.98),
+        )  # fmt: skip
+        # Deleted in the meantime: nothing of it may come back.
+        database.cohort(record.id)
         told = manifest(
             spec, source=source, generator=described, seed=spec.seed, notes=tuple(drawn.notes), privacy=privacy
         )
         write_json(temporary / "manifest.json", told)
+    report = {
+        "support_rows": drawn.support_rows, "extrapolated": drawn.extrapolated, "strategy": drawn.strategy,
+        "notes": drawn.notes, "redrawn": drawn.redrawn, "repaired": drawn.repaired,
+    }  # fmt: skip
     database.update_cohort(
-        record.id, state=State.READY, rows=len(drawn.frame), seconds=drawn.seconds, compliance=drawn.compliance,
+        record.id, state=State.READY, rows=spec.patients, seconds=drawn.seconds, compliance=drawn.compliance,
         report=report,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """From a spec to rows that obey it: conditions, shares, and a check of every row that is returned."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,20 +9,18 @@ import pandas as pd
 
 from engine.cohort.conditions import Condition, compile_conditions
 from engine.cohort.predicate import satisfied
-from engine.cohort.spec import CohortSpec
+from engine.cohort.spec import LARGE, CohortSpec
 from engine.core.errors import InternalError, UserError
-from engine.core.progress import Part, Progress
+from engine.core.progress import Progress
 from engine.core.randomness import generator as random_generator
 from engine.generators.base import Capability, Generator
 from engine.sampling.plausible import Enforcement
 from engine.sampling.shares import Stratum, share_columns, strata
 
-MAX_ROWS = 1_000_000
-"""Rows that one draw holds in memory."""
+MAX_ROWS = LARGE
+"""Rows that one draw holds in memory; :mod:`engine.sampling.parts` draws more."""
 EXTRAPOLATION_SUPPORT = 11
 """With fewer supporting real rows than this, a cohort is flagged as extrapolated."""
-ROWS_AT_ONCE = 200_000
-"""Rows of one part of a draw that is too large to be held in memory."""
 REJECTION_ROUNDS = 60
 REJECTION_BATCH = 20_000
 POOL_ROWS = 20_000
@@ -69,7 +67,7 @@ def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, 
     if spec.patients > MAX_ROWS:
         raise UserError(
             f"{spec.patients:,} rows at once are too many",
-            remedy=f"Ask for at most {MAX_ROWS:,} and repeat with another seed.",
+            remedy=f"Ask for at most {MAX_ROWS:,}, or draw them in parts.",
         )
     if spec.reference_population is not None:
         raise UserError(
@@ -113,22 +111,6 @@ def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, 
         redrawn=enforcement.redrawn,
         repaired=enforcement.repaired,
     )
-
-
-def draw_in_parts(
-    generator: Generator, spec: CohortSpec, *, progress: Progress, rows_at_once: int = ROWS_AT_ONCE
-) -> Iterator[Draw]:
-    """The rows of ``spec`` in parts of ``rows_at_once``, so that memory stays flat; shares hold in each part.
-
-    Raises:
-        UserError: see :func:`draw`.
-    """
-    parts = range(0, spec.patients, rows_at_once)
-    for number, start in enumerate(parts):
-        rows = min(rows_at_once, spec.patients - start)
-        part = spec.model_copy(update={"patients": rows, "seed": (spec.seed + 15_485_863 * number) % 2**32})
-        done, end = start / spec.patients, (start + rows) / spec.patients
-        yield draw(generator, part, table=None, progress=Part(progress, done, end))
 
 
 def _support(generator: Generator, conditions: Mapping[str, Condition], table: pd.DataFrame | None) -> int | None:

@@ -6,9 +6,8 @@ Each function returns what ``--json`` prints. Only ``engine.__main__`` imports t
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
@@ -23,11 +22,9 @@ from engine.preparation.pipeline import PreparedTable, prepare_frame, prepare_mi
 from engine.schema.inference import infer_schema, schema_from_json
 from engine.schema.table import Column, Role, TableSchema, conform
 from engine.services.budgets import foreground_run, privacy_options, settle_abandoned
+from engine.services.shipped import model_folder, names
 from engine.sources.csv_upload import read_csv
 from engine.storage.tables import read_schema, read_table, write_table
-
-if TYPE_CHECKING:
-    from engine.generators.base import Generator
 
 _LOAD_SECONDS = 600.0
 """How long ``parse`` waits for a language model that is on this machine."""
@@ -79,6 +76,8 @@ def train(
     from engine.generators.registry import create
 
     options = privacy_options(generator, options, epsilon=epsilon, delta=delta, no_privacy=no_privacy)
+    if not table.exists() and model_folder(str(table)) is not None:
+        raise UserError(f"{str(table)!r} ships as a trained model, without rows", remedy=f"Use --model {table}.")
     prepared = _load(table, schema_path=schema, patient_key=patient_key, progress=progress)
     model = create(generator)
     checkpoint = out.with_name(out.name + ".checkpoint")
@@ -111,24 +110,42 @@ def generate(
     *, model: Path, patients: int | None, spec: Path | None, out: Path, seed: int | None, progress: Progress
 ) -> dict[str, Any]:
     """Draw a cohort from a saved model and write it by ``out``'s extension (.csv, .parquet, .xlsx)."""
+    from engine.export.formats import export_rows
+    from engine.export.rows import Rows
     from engine.generators.registry import load
-    from engine.sampling.conditional import MAX_ROWS, draw
+    from engine.sampling.parts import draw_in_parts, together, without_rows
 
+    formats = {".csv": "csv", ".parquet": "parquet", ".xlsx": "excel"}
+    if out.suffix not in formats:
+        raise UserError(f"--out ({out.name}) must end in .csv, .parquet or .xlsx")
     request = read_spec(spec) if spec is not None else CohortSpec()
     if patients is not None:
         request = _validated({**request.as_json(), "patients": patients})
     if seed is not None:
         request = _validated({**request.as_json(), "seed": seed})
+    model, named = _model_folder(model)
     fitted = load(model)
-    if request.patients > MAX_ROWS:
-        return _generate_in_parts(fitted, request, model=model, out=out, progress=progress)
-    result = draw(fitted, request, table=None, progress=progress)
-    schema = fitted.schema.select(list(result.frame.columns))
-    _write(result.frame, schema, out, _manifest(request, model=model, generator=fitted.name, notes=result.notes))
+    started = time.perf_counter()
+    parts = draw_in_parts(fitted, request, progress=progress)
+    first = next(parts)
+    drawn = [without_rows(first)]
+
+    def frames() -> Iterator[pd.DataFrame]:
+        yield first.frame
+        for part in parts:
+            drawn.append(without_rows(part))
+            yield part.frame
+
+    schema = fitted.schema.select([str(name) for name in first.frame.columns]).released()
+    told = _manifest(request, model=model, named=named, generator=fitted.name, notes=first.notes)
+    export_rows(Rows(schema, request.patients, frames), told, format=formats[out.suffix], path=out)
+    result = together(drawn)
+    # Writing takes place between the parts, so it is in the time of those that are written while others are drawn.
+    seconds = result.seconds if len(drawn) == 1 else time.perf_counter() - started
     return {
-        "rows": len(result.frame),
-        "seconds": round(result.seconds, 3),
-        "rows_per_second": round(len(result.frame) / max(result.seconds, 1e-9)),
+        "rows": request.patients,
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(request.patients / max(seconds, 1e-9)),
         "compliance": result.compliance,
         "extrapolated": result.extrapolated,
         "support": result.support_rows,
@@ -136,40 +153,6 @@ def generate(
         "redrawn": result.redrawn,
         "repaired": result.repaired,
         "notes": result.notes,
-        "out": str(out),
-    }
-
-
-def _generate_in_parts(
-    fitted: "Generator", request: CohortSpec, *, model: Path, out: Path, progress: Progress
-) -> dict[str, Any]:
-    """A cohort too large for memory, written part by part."""
-    from engine.export.tabular import write_parts
-    from engine.sampling.conditional import Draw, draw_in_parts
-
-    started = time.perf_counter()
-    drawn: list[Draw] = []
-
-    def frames() -> Iterator[pd.DataFrame]:
-        for part in draw_in_parts(fitted, request, progress=progress):
-            yield part.frame
-            drawn.append(replace(part, frame=part.frame.iloc[:0]))
-
-    names = list(request.columns) if request.columns is not None else fitted.schema.names
-    schema = fitted.schema.select(names).released()
-    rows = write_parts(frames(), schema, _manifest(request, model=model, generator=fitted.name, notes=[]), out)
-    seconds = time.perf_counter() - started
-    return {
-        "rows": rows,
-        "seconds": round(seconds, 3),
-        "rows_per_second": round(rows / max(seconds, 1e-9)),
-        "compliance": min(part.compliance for part in drawn),
-        "extrapolated": drawn[0].extrapolated,
-        "support": drawn[0].support_rows,
-        "strategy": drawn[0].strategy,
-        "redrawn": sum(part.redrawn for part in drawn),
-        "repaired": sum(part.repaired for part in drawn),
-        "notes": [*drawn[0].notes, "Drawn in parts; target shares hold in each part to the nearest row."],
         "peak_memory_mb": _peak_memory_mb(),
         "out": str(out),
     }
@@ -235,16 +218,22 @@ def parse(*, text: str, previous: Path | None, source: str | None, backend: Back
 
 def export(*, cohort: Path, format: str, out: Path) -> dict[str, Any]:
     """Write a cohort folder or a table in another format."""
-    from engine.export.formats import export as write
+    from engine.export.formats import export_rows
+    from engine.export.rows import Rows
 
     table = cohort / "cohort.parquet" if cohort.is_dir() else cohort
-    frame, schema = read_table(table) if table.suffix == ".parquet" else _csv(table)
+    rows = Rows.in_file(table) if table.suffix == ".parquet" else Rows.of(*_csv(table))
     manifest_path = cohort / "manifest.json"
     manifest = (
         json.loads(manifest_path.read_text("utf-8")) if manifest_path.is_file() else {"source": {"file": table.name}}
     )
-    write(frame, schema, manifest, format=format, path=out)
-    return {"rows": len(frame), "columns": len(frame.columns), "bytes": out.stat().st_size, "out": str(out)}
+    export_rows(rows, manifest, format=format, path=out)
+    return {
+        "rows": rows.count,
+        "columns": len(rows.schema.columns),
+        "bytes": out.stat().st_size,
+        "out": str(out),
+    }
 
 
 def read_spec(path: Path) -> CohortSpec:
@@ -323,29 +312,34 @@ def _source_schema(source: str | None) -> TableSchema:
         from engine.schema.catalogue import catalogue
 
         return catalogue().mimic3_schema()
-    path = Path(source)
+    path, _ = _model_folder(Path(source))
     if path.is_dir():
         return TableSchema.model_validate(json.loads((path / "manifest.json").read_text("utf-8"))["schema"])
     if path.suffix == ".parquet":
         return read_schema(path).released()
     if path.is_file():
         return infer_schema(read_csv(path).frame).released()
-    raise UserError(f"there is no source {source!r}", remedy="Name a table, a model folder, or leave --source out.")
+    raise UserError(
+        f"there is no source {source!r}",
+        remedy=f"Name a table, a model folder{_shipped_names()}, or leave --source out.",
+    )
 
 
-def _write(frame: pd.DataFrame, schema: TableSchema, out: Path, manifest: dict[str, Any]) -> None:
-    from engine.export.formats import export as write
-
-    formats = {".csv": "csv", ".parquet": "parquet", ".xlsx": "excel"}
-    if out.suffix not in formats:
-        raise UserError(f"--out ({out.name}) must end in .csv, .parquet or .xlsx")
-    write(frame, schema, manifest, format=formats[out.suffix], path=out)
+def _shipped_names() -> str:
+    return "".join(f", {name}" for name in names())
 
 
-def _manifest(spec: CohortSpec, *, model: Path, generator: str, notes: list[str]) -> dict[str, Any]:
+def _model_folder(model: Path) -> tuple[Path, str]:
+    """The folder of a model and what it is called: a folder that was trained, or the name of one that ships."""
+    if not model.is_dir() and (shipped := model_folder(str(model))) is not None:
+        return shipped, str(model)
+    return model, model.name
+
+
+def _manifest(spec: CohortSpec, *, model: Path, named: str, generator: str, notes: list[str]) -> dict[str, Any]:
     from engine.export.manifest import manifest, stated
 
-    source = {"model": model.name}
+    source = {"model": named}
     report = read_json(model / FIT_REPORT) if (model / FIT_REPORT).is_file() else {}
     return manifest(
         spec, source=source, generator={"name": generator}, seed=spec.seed, notes=tuple(notes), privacy=stated(report)

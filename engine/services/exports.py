@@ -4,10 +4,11 @@ import tempfile
 from pathlib import Path
 
 from engine.core.workspace import read_json
-from engine.export.formats import FORMATS, Format, export
+from engine.export.formats import FORMATS, Format, export_rows
+from engine.export.rows import Rows
 from engine.schema.table import TableSchema
 from engine.services.context import Context
-from engine.storage.tables import read_schema, read_table
+from engine.storage.tables import read_schema
 
 
 class Exports:
@@ -24,15 +25,17 @@ class Exports:
         """The data dictionary's columns."""
         return read_schema(self._context.workspace.cohort(cohort_id) / "cohort.parquet")
 
-    def build(self, cohort_id: str, format: str) -> bytes:
-        """The file's content.
+    def write(self, cohort_id: str, format: str, path: Path) -> Path:
+        """Write the cohort into the file ``path``, part by part, so that memory stays flat; returns ``path``.
 
         Raises:
             UserError: the cohort does not fit the format (Excel's row limit).
         """
         folder = self._context.workspace.cohort(cohort_id)
-        frame, schema = read_table(folder / "cohort.parquet")
+        rows, manifest = Rows.in_file(folder / "cohort.parquet"), read_json(folder / "manifest.json")
+        return export_rows(rows, manifest, format=format, path=path)
+
+    def build(self, cohort_id: str, format: str) -> bytes:
+        """The file's content; as :meth:`write`."""
         with tempfile.TemporaryDirectory() as temporary:
-            path = Path(temporary) / f"cohort{FORMATS[format].extension}"
-            export(frame, schema, read_json(folder / "manifest.json"), format=format, path=path)
-            return path.read_bytes()
+            return self.write(cohort_id, format, Path(temporary) / f"cohort{FORMATS[format].extension}").read_bytes()

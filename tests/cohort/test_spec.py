@@ -34,8 +34,12 @@ def test_a_criterion_that_cannot_be_meant_is_refused(criterion: dict, message: s
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"patients": 0}, "greater than or equal to 1"),
-        ({"patients": MAX_PATIENTS + 1}, "less than or equal to"),
+        ({"patients": 0}, "0 patients is not possible: .* from 1 to 10,000,000"),
+        ({"patients": -3}, "-3 patients is not possible"),
+        ({"patients": 2.5}, "2.5 patients is not possible"),
+        ({"patients": float("inf")}, "inf patients is not possible"),
+        ({"patients": float("nan")}, "nan patients is not possible"),
+        ({"patients": MAX_PATIENTS + 1}, "10,000,001 patients is not possible: .* from 1 to 10,000,000"),
         ({"seed": -1}, "greater than or equal to 0"),
         ({"columns": []}, "distinct names"),
         ({"columns": ["age", "age"]}, "distinct names"),

@@ -15,7 +15,7 @@ from engine.cohort.spec import CohortSpec
 from engine.core.errors import InternalError, UserError
 from engine.core.progress import Progress, Silent
 from engine.generators.base import Capability, FitReport, Generator
-from engine.sampling.conditional import draw, draw_in_parts
+from engine.sampling.conditional import draw
 from engine.sampling.shares import share_columns, strata
 from engine.schema.table import Column, Kind, TableSchema, conform
 
@@ -237,13 +237,3 @@ def test_a_private_model_tells_its_own_support_and_never_counts_real_rows(monkey
     result = draw(Guaranteed(), spec, table=real, progress=Silent())
     assert (result.support_rows, result.extrapolated) == (4, True)
     assert draw(Population(), spec, table=real, progress=Silent()).support_rows > 11
-
-
-def test_a_large_cohort_comes_in_parts_that_differ() -> None:
-    spec = CohortSpec.model_validate({"patients": 250, "shares": [{"column": "sex", "category": "F", "share": 0.2}]})
-    parts = list(draw_in_parts(Population(), spec, progress=Silent(), rows_at_once=100))
-    assert [len(part.frame) for part in parts] == [100, 100, 50]
-    assert [int((part.frame["sex"] == "F").sum()) for part in parts] == [20, 20, 10]
-    assert not parts[0].frame.equals(parts[1].frame)
-    again = list(draw_in_parts(Population(), spec, progress=Silent(), rows_at_once=100))
-    pd.testing.assert_frame_equal(parts[1].frame, again[1].frame)

@@ -75,7 +75,7 @@ def _stream(model: Path, rows: int) -> dict[str, Any]:
     from engine.cohort.spec import CohortSpec
     from engine.core.progress import Silent
     from engine.generators.registry import load
-    from engine.sampling.conditional import draw_in_parts
+    from engine.sampling.parts import draw_in_parts
 
     generator = load(model)
     watch, process, drawn = Stopwatch(), psutil.Process(), 0
