@@ -15,6 +15,10 @@ from engine.storage.records import State
 
 log = logging.getLogger(__name__)
 
+MOST_SYNTHETIC_ROWS = 100_000
+"""Of a larger cohort so many rows, drawn at random, are compared: its figures move in the third digit, and the time and
+memory of a comparison do not grow with the cohort."""
+
 
 def compare(job: JobRecord, /, *, workspace: Workspace, database: Database, progress: Progress) -> None:
     """Compare the cohort of the payload (``{"cohort_id"}``).
@@ -24,11 +28,11 @@ def compare(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
     """
     from engine.evaluation import report
 
-    tables, spec = _tables(job, workspace, database, progress)
+    tables, spec, sampled = _tables(job, workspace, database, progress)
     file = workspace.comparison(job.payload["cohort_id"])
     report.compare(
         *tables, spec=spec, small_cell_minimum=settings().small_cell_minimum, progress=Part(progress, 0.02, 0.98),
-        publish=lambda found: write_json(file, found),
+        publish=lambda found: write_json(file, found | {"notes": [*sampled, *found["notes"]]}),
         failed=lambda name, error: log.error("section %s of job %s failed\n%s", name, job.id, places(error)),
     )  # fmt: skip
 
@@ -37,20 +41,24 @@ def outcome(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
     """Analyse one outcome of a cohort. Payload: ``{"cohort_id", "outcome"}``, the outcome's key."""
     from engine.evaluation.report import analyse
 
-    tables, spec = _tables(job, workspace, database, progress)
+    tables, spec, sampled = _tables(job, workspace, database, progress)
     key = str(job.payload["outcome"])
     found = analyse(
         *tables, key, spec=spec, small_cell_minimum=settings().small_cell_minimum, progress=Part(progress, 0.02, 0.98)
     )
+    for part in (found[name] for name in ("utility", "conclusion", "survival")):
+        if part is not None and "notes" in part:  # else it says only why there is none
+            part["notes"] = [*part["notes"], *sampled]
     write_json(workspace.outcome(job.payload["cohort_id"], key), found)
 
 
 def _tables(
     job: JobRecord, workspace: Workspace, database: Database, progress: Progress
-) -> tuple[tuple[Any, Any, Any, Any], Any]:
-    """Training, hold-out and synthetic rows with the real schema, and the cohort's spec."""
+) -> tuple[tuple[Any, Any, Any, Any], Any, list[str]]:
+    """Training, hold-out and synthetic rows with the real schema; the cohort's spec; what was sampled, in words."""
     from engine.cohort.spec import CohortSpec
-    from engine.storage.tables import read_table
+    from engine.core.randomness import generator
+    from engine.storage.tables import row_count, sampled_rows
 
     cohort = database.cohort(job.payload["cohort_id"])
     if cohort.state is not State.READY:
@@ -59,6 +67,15 @@ def _tables(
     dataset = ready_dataset(database, cohort.dataset_id)
     real, schema = patient_table(workspace, dataset)
     rows = split(workspace, dataset.id)
-    synthetic, _ = read_table(workspace.cohort(cohort.id) / "cohort.parquet")
+    spec = CohortSpec.model_validate(cohort.spec)
+    path = workspace.cohort(cohort.id) / "cohort.parquet"
+    synthetic = sampled_rows(path, MOST_SYNTHETIC_ROWS, random=generator(spec.seed, "compared rows"))
     tables = (real.iloc[rows["train"]], real.iloc[rows["holdout"]], synthetic, schema)
-    return tables, CohortSpec.model_validate(cohort.spec)
+    made = row_count(path)
+    sampled = []
+    if made > len(synthetic):
+        sampled.append(
+            f"Compared are {len(synthetic):,} of the cohort's {made:,} synthetic rows, drawn at random: figures and "
+            "counts of synthetic patients are those of the drawn rows."
+        )
+    return tables, spec, sampled

@@ -299,6 +299,23 @@ def test_a_comparison_is_published_section_by_section(bench: Bench, monkeypatch:
     assert (seen[-1]["synthetic_rows"], seen[-1]["reference"]["all_train_rows"] > 150) == (60, True)
 
 
+def test_of_a_large_cohort_a_sample_is_compared_and_the_report_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "MOST_SYNTHETIC_ROWS", 80)
+    dataset, _ = bench.prepared()
+    model, _ = bench.trained(dataset)
+    cohort, _ = bench.generated(model, patients=300)
+    bench.run("compare", {"cohort_id": cohort}, cohort)
+    found = read_json(bench.workspace.comparison(cohort))
+    assert found["synthetic_rows"] == 80
+    assert found["notes"][0].startswith("Compared are 80 of the cohort's 300 synthetic rows, drawn at random")
+    bench.run("outcome", {"cohort_id": cohort, "outcome": "hemoglobin"}, cohort)
+    analysed = read_json(bench.workspace.outcome(cohort, "hemoglobin"))
+    told = [part["notes"] for part in (analysed["conclusion"], analysed["utility"]) if part and "notes" in part]
+    assert told and all("80 of the cohort's 300" in notes[-1] for notes in told)
+
+
 def test_a_failing_section_loses_no_other_and_is_told_without_its_text(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
