@@ -151,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the generator")
 
     generate = command("generate", "draw a cohort from a model")
-    generate.add_argument("--model", type=Path, required=True)
+    generate.add_argument("--model", type=Path, required=True, help="folder of a model, or the name of one that ships")
     asked = generate.add_mutually_exclusive_group(required=True)
     asked.add_argument("--patients", type=int)
     asked.add_argument("--spec", type=Path, metavar="SPEC.json")
@@ -171,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     parse = command("parse", "show what a request is understood as (always JSON)")
     parse.add_argument("text")
     parse.add_argument("--previous", type=Path, metavar="SPEC.json")
-    parse.add_argument("--source", metavar="TABLE|MODEL_DIR")
+    parse.add_argument("--source", metavar="TABLE|MODEL")
     parse.add_argument("--backend", default="rules", choices=["rules", "llama", "endpoint"])
 
     export = command("export", "write a cohort in another format")
