@@ -2,9 +2,9 @@
 
 from pydantic import ValidationError
 
-from engine.cohort.spec import CohortSpec
-from engine.conversation.contract import Turn, Warning
-from engine.conversation.rules.amounts import LARGE
+from engine.cohort.spec import LARGE, CohortSpec
+from engine.conversation.contract import Action, Turn, Warning
+from engine.conversation.rules.amounts import large_labels, large_message
 from engine.conversation.rules.feasibility import infeasibilities
 from engine.conversation.rules.lexicon import lexicon_for
 from engine.core.errors import UserError
@@ -26,7 +26,11 @@ def validated(turn: Turn, *, text: str, schema: TableSchema) -> Turn:
     spec = _of_schema(turn.spec, schema)
     found = infeasibilities(spec, lexicon_for(schema))  # pyright: ignore[reportArgumentType] - frozen models hash
     if spec.patients > LARGE and not any(warning.code == "large" for warning in turn.warnings):
-        found.append(Warning(code="large", message=f"{spec.patients:,} patients take a while to generate and export."))
+        specs = (spec.model_copy(update={"patients": LARGE}), spec)
+        actions = tuple(
+            Action(label=label, spec=one) for label, one in zip(large_labels(spec.patients), specs, strict=True)
+        )
+        found.append(Warning(code="large", message=large_message(spec.patients), actions=actions))
     stops = any(warning.code == "infeasible" for warning in found)
     warnings = tuple(dict.fromkeys((*turn.warnings, *found)))
     return turn.model_copy(update={"spec": None if stops else spec, "warnings": warnings})

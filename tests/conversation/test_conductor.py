@@ -159,7 +159,7 @@ def test_what_the_rules_found_impossible_is_not_proposed_by_a_model() -> None:
         (KeyError("bug"), "broke unexpectedly (KeyError)"),
         ("bmi_of_the_moon > 3", "no column 'bmi_of_the_moon'"),
         ("subject_id = 5", "subject_id"),
-        (CohortSpec().model_copy(update={"patients": -5}), "greater than or equal to 1"),
+        (CohortSpec().model_copy(update={"patients": -5}), "-5 patients is not possible"),
         ("columns bmi_of_the_moon", "no column"),
     ],
 )
@@ -274,6 +274,10 @@ def test_a_follow_up_edits_what_there_was() -> None:
 def test_the_validator_warns_of_a_large_cohort_once_and_keeps_the_rules_turn_as_it_is() -> None:
     read = validated(Turn(intent="generate", spec=spec_of("2000000; sex = F")), text="", schema=MIMIC)
     assert [warning.code for warning in read.warnings] == ["large"]
+    assert [(one.label, one.spec) for one in read.warnings[0].actions] == [
+        ("Make 1,000,000 instead", spec_of("1000000; sex = F")),
+        ("Make all 2,000,000 in parts", spec_of("2000000; sex = F")),
+    ]
     for texts in load("requests.yaml").values():
         for text in texts:
             turn = parse(text, schema=MIMIC)

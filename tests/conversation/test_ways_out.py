@@ -31,6 +31,10 @@ def ways(turn: Turn) -> dict[str, object]:
         ("40 % White, 40 % Black and 40 % Asian", "Use 34 % White and 33 % Black and 33 % Asian",
          "share ethnicity=WHITE 0.34; share ethnicity=BLACK 0.33; share ethnicity=ASIAN 0.33"),
         ("-5 patients", "Use 5 patients", "5"),
+        ("0 women", "Use 1,000 patients", "1000; sex = F"),
+        ("2.5 women", "Use 2 patients", "2; sex = F"),
+        ("10 million women", "Make 1,000,000 instead", "1000000; sex = F"),
+        ("10 million women", "Make all 10,000,000 in parts", "10000000; sex = F"),
         ("99999999999 women", "Use 10,000,000 patients", "10000000; sex = F"),
         ("diabetes but no diabetes", "Only diabetes", "diabetes = true"),
         ("100 women with diabetes or COPD", "Only COPD", "100; sex = F; copd = true"),
@@ -46,6 +50,17 @@ def test_a_way_out(text: str, label: str, want: str) -> None:
 def test_what_blocks_proposes_nothing() -> None:
     for text in ("pregnant men", "BMI between 200 and 300", "-5 patients", "Hb ≥ 10 mg/dL", "110 % mortality"):
         assert parse(text, schema=MIMIC).spec is None
+
+
+def test_what_is_large_is_proposed_with_the_limits_and_a_choice() -> None:
+    turn = parse("10 million women", schema=MIMIC)
+    assert turn.spec == spec_of("10000000; sex = F")
+    (warning,) = turn.warnings
+    assert warning.code == "large" and "At most 10,000,000" in warning.message and "Parquet" in warning.message
+    assert parse("1000000 women", schema=MIMIC).warnings == ()
+    for text in ("0 women", "2.5 women", "-3 women", "10000001 women"):
+        (warning,) = parse(text, schema=MIMIC).warnings
+        assert warning.code == "invalid" and "a whole number from 1 to 10,000,000" in warning.message
 
 
 def test_a_disease_near_a_title_is_offered_and_never_guessed() -> None:

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine.cohort.spec import MAX_PATIENTS
+from engine.cohort.spec import LARGE, MAX_PATIENTS
 from engine.conversation.rules.facts import Count, Fact, Proportion, share_of
 from engine.conversation.rules.remedies import Trouble, Way, balanced
 from engine.conversation.rules.wording import share_phrase
 from engine.schema.table import TableSchema
-
-LARGE = 1_000_000
 
 
 def patients_of(facts: Sequence[Fact], before: int) -> tuple[int, list[Trouble]]:
@@ -26,9 +24,25 @@ def patients_of(facts: Sequence[Fact], before: int) -> tuple[int, list[Trouble]]
         noun = "patient" if nearest == 1 else "patients"
         return before, [Trouble("invalid", message, (Way(f"Use {nearest:,} {noun}", facts=changed),))]
     if wanted > LARGE:
-        message = f"{wanted:,.0f} patients take a while to generate and export."
-        return int(wanted), [Trouble("large", message, blocks=False)]
+        fewer = replace(last, patients=float(LARGE), factor=None)
+        changed = tuple(fewer if fact is last else fact for fact in facts)
+        smaller, all_of_them = large_labels(int(wanted))
+        ways = (Way(smaller, facts=changed), Way(all_of_them, facts=tuple(facts)))
+        return int(wanted), [Trouble("large", large_message(int(wanted)), ways, blocks=False)]
     return int(wanted), []
+
+
+def large_message(patients: int) -> str:
+    """What to know before so many patients are asked for."""
+    return (
+        f"{patients:,} patients are more than {LARGE:,}: a job draws them in parts into one Parquet file, which takes "
+        f"minutes and room on the disk, and Excel cannot hold them. At most {MAX_PATIENTS:,} are possible."
+    )
+
+
+def large_labels(patients: int) -> tuple[str, str]:
+    """The buttons of that: fewer instead, or all of them."""
+    return f"Make {LARGE:,} instead", f"Make all {patients:,} in parts"
 
 
 def share_troubles(facts: Sequence[Fact], schema: TableSchema) -> list[Trouble]:
