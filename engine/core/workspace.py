@@ -1,8 +1,9 @@
 """Every path of the workspace in one place, and the only way files are written into it.
 
 Layout: ``cohort_studio.db`` · ``datasets/ID/`` (``table.parquet``, ``schema.json``, ``report.json``, ``splits.json``) ·
-``models/ID/`` · ``cohorts/ID/`` (``cohort.parquet``, ``manifest.json``, ``comparison.json``, ``outcomes/``) ·
-``bake_offs/ID/`` (``result.json``) · ``adapters/ID/`` (of the language model) · ``jobs/ID/`` (checkpoints) ·
+``models/ID/`` · ``cohorts/ID/`` (``cohort.parquet``, ``manifest.json``, ``comparison.json``, ``outcomes/``,
+``documents/``) · ``bake_offs/ID/`` (``result.json``) · ``adapters/ID/`` (of the language model) ·
+``jobs/ID/`` (checkpoints) ·
 ``ledger/`` (keyed hashes of the registered patients) · ``downloads/`` (open data) · ``secret.key`` ·
 ``assistant.json``.
 """
@@ -138,6 +139,12 @@ class Workspace:
     def bake_off(self, bake_off_id: str) -> Path:
         """The file with the figures of a bake-off; it grows contender by contender."""
         return self._folder("bake_offs", bake_off_id) / "result.json"
+
+    def document(self, cohort_id: str, view: str, format: str) -> Path:
+        """The file with a cohort's report; ``view``: ``internal`` or ``release``, ``format``: ``html`` or ``pdf``."""
+        if not (view.isalnum() and format.isalnum()):
+            raise ValueError("view and format are not alphanumeric")
+        return self.cohort(cohort_id) / "documents" / f"{view}.{format}"
 
     def job(self, job_id: str) -> Path:
         """Folder of a job's checkpoints."""

@@ -15,6 +15,7 @@ from engine.core.progress import Part, Progress
 from engine.core.settings import settings
 from engine.core.workspace import Workspace, read_json, write_json
 from engine.jobs.comparing import compare, outcome
+from engine.jobs.documents import write_report
 from engine.jobs.drawing import draw_to_file
 from engine.jobs.fine_tuning import fine_tune
 from engine.jobs.fitting import fit
@@ -148,6 +149,7 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
 
 STEPS: dict[str, Callable[..., None]] = {
     "prepare": prepare, "train": train, "generate": generate, "compare": compare, "outcome": outcome,
+    "report": write_report,
     "fine_tune": fine_tune,
 }  # fmt: skip
 """The kinds of jobs."""

@@ -77,7 +77,7 @@ def _histogram(axes: Axes, entry: dict[str, Any], tables: tuple[str, ...]) -> No
     factors = np.median(widths) / widths
     heights = {t: np.array([one.get(t) or 0.0 for one in entry["bins"]]) * factors for t in tables}
     if REAL in tables:
-        axes.bar(edges[:-1], heights[REAL], widths, align="edge", label=NAMES[REAL], **SOLID | {"edgecolor": "white"})
+        axes.bar(edges[:-1], heights[REAL], widths, align="edge", label=NAMES[REAL], **{**SOLID, "edgecolor": "white"})
     if SYNTHETIC in tables and REAL not in tables:
         axes.bar(edges[:-1], heights[SYNTHETIC], widths, align="edge", label=NAMES[SYNTHETIC], **HATCHED)
     elif SYNTHETIC in tables:

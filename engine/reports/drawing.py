@@ -35,7 +35,7 @@ FULL, TILE = 5.6, 3.2
 NATURAL = 0.84
 """Share of the text's width that makes a full figure's letters as large on paper as they are drawn."""
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "report",
     # A name may hold two dollar signs; it is no formula for that.

@@ -10,8 +10,8 @@ LIMITS = (
     "Not for clinical decisions: no row is a patient, and no figure here is evidence about a treatment.",
     "The rows can only hold what the generator learned. Rare groups, rare combinations and effects over time may be "
     "weaker, stronger or absent; confirm what you find on real patients before it is used.",
-    "Synthetic rows are not as many patients as there are rows: intervals computed on them are too narrow, and p-values "
-    "too small.",
+    "Synthetic rows are not as many patients as there are rows: intervals computed on them are too narrow, and "
+    "p-values too small.",
     "The source is one set of patients at one time and place, with its own biases, which the cohort inherits.",
 )
 _WITH_CRITERIA = (
@@ -61,10 +61,10 @@ def privacy_statement(facts: Facts) -> Section:
 
 def _ledger(account: Account | None) -> tuple[Text, ...]:
     if account is None or not account.runs:
-        return (Text("Ledger: no private training of this source is booked."),)
+        return (Text("Ledger of this workspace: no private training of the source is booked in it."),)
     return (
         Text(
-            f"Ledger: all private trainings of this source together have spent ε {account.spent:.2f} of "
+            f"Ledger of this workspace: all private trainings of the source have spent ε {account.spent:.2f} of "
             f"{account.limit:g} (at δ {account.delta:.3g}), reservations included, composed and not merely added."
         ),
     )

@@ -53,8 +53,11 @@ def internal(comparison: dict[str, Any], facts: Facts) -> Report:
     return Report(facts.sentence, about, "internal", sections)
 
 
-def release(frame: pd.DataFrame, schema: TableSchema, facts: Facts) -> Report:
-    """What may leave with the rows of ``frame`` (conformed to ``schema``): figures of the synthetic table only."""
+def release(frame: pd.DataFrame, schema: TableSchema, facts: Facts, *, rows_in_all: int | None = None) -> Report:
+    """What may leave with the rows of ``frame`` (conformed to ``schema``): figures of the synthetic table only.
+
+    ``rows_in_all``: how many the cohort has, where ``frame`` is a random part of it.
+    """
     known = TableSchema(columns=tuple(one for one in schema.released().features if one.name in frame.columns))
     columns = [_bare(column) for column in known.columns]
     # The names of the tables are the keys of the evaluation; the one table here is the synthetic one.
@@ -62,13 +65,16 @@ def release(frame: pd.DataFrame, schema: TableSchema, facts: Facts) -> Report:
     entries = [_as_synthetic(describe(alone, column, minimum=1)) for column in columns]
     found = table_one(alone, columns, minimum=1)
     heads = {"characteristic": "Characteristic", "statistic": "Statistic", "real": "Synthetic"}
+    drawn = ()
+    if rows_in_all is not None and rows_in_all > len(frame):
+        drawn = (Text(f"Figures are of {len(frame):,} of the cohort's {rows_in_all:,} rows, drawn at random.", "note"),)
     sections = (
         Section("What this is", (Text(
             "A description of synthetic rows. No figure in it was computed on a real patient's row: how the cohort "
             "compares with real patients is for those who may see them, in another document."
         ),)),
         privacy_statement(facts),
-        Section("Table 1", (compared.table_of_lines(found, "Table 1: the synthetic rows", heads),)),
+        Section("Table 1", (compared.table_of_lines(found, "Table 1: the synthetic rows", heads), *drawn)),
         Section("Distributions", tuple(compared.distribution_blocks(entries))),
         _rules(alone, known),
         provenance(facts, "release"),

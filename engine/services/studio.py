@@ -12,6 +12,7 @@ from engine.services.conversations import Conversations
 from engine.services.datasets import Datasets
 from engine.services.exports import Exports
 from engine.services.fine_tuning import FineTuning
+from engine.services.reports import Reports
 from engine.services.shipped import register_all
 from engine.services.training import Training
 from engine.services.work import Work
@@ -73,6 +74,11 @@ class Studio:
     def comparison(self) -> Comparison:
         """Real beside synthetic."""
         return Comparison(self._context)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Comparisons as documents."""
+        return Reports(self._context)
 
     @cached_property
     def exports(self) -> Exports:
