@@ -7,7 +7,16 @@ from pages.components.entry import through_shell
 
 through_shell("pages/compare.py")
 
-from pages.components import attacks, comparison, findings, generation, outcomes, plausibility, progress
+from pages.components import (
+    attacks,
+    comparison,
+    findings,
+    generation,
+    guarantee,
+    outcomes,
+    plausibility,
+    progress,
+)
 from pages.components.state import studio
 
 st.title("Compare")
@@ -42,6 +51,7 @@ with tabs[3]:
 with tabs[4]:
     outcomes.conclusions(result, chosen)
 with tabs[5]:
+    guarantee.statement(chosen)
     attacks.privacy(result)
 with tabs[6]:
     plausibility.plausibility(result)

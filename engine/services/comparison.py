@@ -1,5 +1,6 @@
-"""Real beside synthetic: queue a comparison and draw its results."""
+"""Real beside synthetic: queue a comparison, draw its results, and state what is promised of each patient."""
 
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -7,19 +8,37 @@ import plotly.graph_objects as go
 
 from engine.core.workspace import read_json
 from engine.evaluation.outcomes import possible_outcomes
+from engine.export.manifest import stated
 from engine.plots.associations import association_alt_text, association_figure
+from engine.plots.attacks import attack_rows, attacks_alt_text, attacks_figure
 from engine.plots.calibration import calibration_alt_text, calibration_figure
 from engine.plots.distributions import alt_text, column_profile_figure, distribution_figure
 from engine.plots.forest import forest_alt_text, forest_figure
 from engine.plots.love import love_alt_text, love_figure
+from engine.plots.overlay import overlaid
 from engine.plots.survival import survival_alt_text, survival_figure
 from engine.plots.training import training_figure
+from engine.privacy.accounts import Account
 from engine.services.context import Context
 from engine.storage.sources import has_rows, schema_of
 from engine.storage.tables import read_schema
 
 FIRST_WITH_SECTIONS = 2
 """The version of the report that is made section by section."""
+
+
+@dataclass(frozen=True)
+class PrivacyStatement:
+    """What is promised of each patient, whatever an attack finds.
+
+    Attributes:
+        guarantee: of the cohort's model, as an export's manifest states it (:func:`engine.export.manifest.stated`);
+            None where there is none.
+        account: of all private trainings on its patients together; None where this workspace keeps no account of them.
+    """
+
+    guarantee: dict[str, Any] | None
+    account: Account | None
 
 
 class Comparison:
@@ -42,6 +61,21 @@ class Comparison:
         """When the comparison last changed (nanoseconds); 0 while there is none."""
         path = self._context.workspace.comparison(cohort_id)
         return path.stat().st_mtime_ns if path.exists() else 0
+
+    def privacy_statement(self, cohort_id: str) -> PrivacyStatement:
+        """The formal guarantee of the cohort's model, and the ledger of the patients it was trained on.
+
+        Raises:
+            UserError: there is no such cohort, or its model was deleted.
+        """
+        cohort = self._context.database.cohort(cohort_id)
+        told = stated(self._context.database.model(cohort.model_id).report or {})
+        ledger = self._context.ledger
+        member = ledger.source_of(kind="dataset", reference=cohort.dataset_id)
+        return PrivacyStatement(
+            guarantee=told if isinstance(told, dict) else None,
+            account=None if member is None else ledger.account(member.source),
+        )
 
     def outcomes(self, cohort_id: str) -> dict[str, str]:
         """The outcomes that the cohort's columns offer, labels by key, the usual ones first; none without real rows."""
@@ -83,9 +117,20 @@ class Comparison:
         """Kaplan-Meier curves, and their sentence."""
         return survival_figure(entry, dark=dark), survival_alt_text(entry)
 
-    def distribution(self, column: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
-        """Side-by-side bars of one column, and the sentence that says the same."""
-        return distribution_figure(column, dark=dark), alt_text(column)
+    def attacks(self, entry: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
+        """The risk of each attack beside its control, and its sentences."""
+        return attacks_figure(entry, dark=dark), attacks_alt_text(entry)
+
+    def attack_rows(self, entry: dict[str, Any]) -> list[dict[str, Any]]:
+        """The chart of the attacks as a table."""
+        return attack_rows(entry)
+
+    def distribution(
+        self, column: dict[str, Any], *, dark: bool = False, overlay: bool = False
+    ) -> tuple[go.Figure, str]:
+        """Real and synthetic bars of one column, side by side or one over the other; and a sentence with the same."""
+        figure = distribution_figure(column, dark=dark)
+        return overlaid(figure, dark=dark) if overlay else figure, alt_text(column)
 
     def association(self, result: dict[str, Any], which: str, *, dark: bool = False) -> tuple[go.Figure, str]:
         """Heat map ``"real"``, ``"synthetic"`` or ``"difference"``, and its sentence."""

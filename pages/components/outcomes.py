@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from pages.components import progress
 from pages.components.findings import is_there, with_interval
 from pages.components.state import is_dark, studio
-from pages.components.text import plain
+from pages.components.text import told
 
 
 def conclusions(result: dict[str, Any], cohort_id: str) -> None:
@@ -39,44 +40,33 @@ def conclusions(result: dict[str, Any], cohort_id: str) -> None:
 
 
 def _effects(entry: dict[str, Any]) -> None:
-    st.subheader("Would my conclusion change?", anchor=False)
-    if entry["reason"]:
-        st.info(entry["reason"])
+    if not _opened("Would my conclusion change?", entry):
         return
-    st.markdown(plain(entry["sentence"]))
-    figure, text = studio().comparison.forest(entry, dark=is_dark())
-    st.plotly_chart(figure, width="stretch", theme=None, key="forest", alt=text)
-    with st.expander("The same as a table"):
-        st.dataframe(
-            [
-                {
-                    "Covariate": term["label"],
-                    f"Real: {entry['effect']} [95 % interval]": with_interval(term['real']),
-                    "Synthetic": with_interval(term['synthetic']),
-                    "Interval overlap": term["overlap"],
-                    "Conclusion": term["verdict"],
-                }
-                for term in entry["terms"]
-            ],
-            hide_index=True, key="effects", alt="Effects on real and on synthetic rows",
-        )  # fmt: skip
+    rows = [
+        {
+            "Covariate": term["label"],
+            f"Real: {entry['effect']} [95 % interval]": with_interval(term["real"]),
+            "Synthetic": with_interval(term["synthetic"]),
+            "Interval overlap": term["overlap"],
+            "Conclusion": term["verdict"],
+        }
+        for term in entry["terms"]
+    ]
+    _drawn(studio().comparison.forest(entry, dark=is_dark()), rows, "effects", "Effects on real and on synthetic rows")
     _left_out([*entry["dropped"], *entry["excluded"]], entry["notes"])
 
 
 def _prediction(entry: dict[str, Any]) -> None:
-    st.subheader("Do models learned from it predict real patients?", anchor=False)
-    if entry["reason"]:
-        st.info(entry["reason"])
+    if not _opened("Do models learned from it predict real patients?", entry):
         return
-    st.markdown(plain(entry["sentence"]))
     st.dataframe(
         [
             {
                 "Model": model["label"],
                 "Score": figure["label"],
-                "Learned from synthetic [95 % interval]": with_interval(figure['synthetic']),
-                "Learned from real": with_interval(figure['real']),
-                "Difference": with_interval(figure['difference']),
+                "Learned from synthetic [95 % interval]": with_interval(figure["synthetic"]),
+                "Learned from real": with_interval(figure["real"]),
+                "Difference": with_interval(figure["difference"]),
             }
             for model in entry["models"].values()
             for figure in model["figures"].values()
@@ -85,37 +75,60 @@ def _prediction(entry: dict[str, Any]) -> None:
     )  # fmt: skip
     if entry["outcome"]["kind"] == "binary":
         for name, model in entry["models"].items():
-            figure, text = studio().comparison.calibration(entry, name, dark=is_dark())
-            st.caption(plain(model["label"]))
-            st.plotly_chart(figure, width="stretch", theme=None, key=f"calibration-{name}", alt=text)
+            st.caption(told(model["label"]))
+            drawn = studio().comparison.calibration(entry, name, dark=is_dark())
+            text = f"Predicted and observed shares of the event by {model['label']}"
+            _drawn(drawn, _calibrated(model), f"calibration-{name}", text)
     _left_out(entry["excluded"], entry["notes"])
 
 
+def _calibrated(model: dict[str, Any]) -> list[dict[str, Any]]:
+    """The points of a calibration curve as lines of a table."""
+    return [
+        {
+            "Learned from": f"{table} rows",
+            "Predicted": f"{one['predicted']:.1%}",
+            "Observed [95 % interval]": f"{one['observed']:.1%} [{one['low']:.1%}, {one['high']:.1%}]",
+            "Held-out rows": one["rows"],
+        }
+        for table in ("real", "synthetic")
+        for one in model["calibration"].get(table, {"bins": []})["bins"]
+    ]
+
+
 def _survival(entry: dict[str, Any]) -> None:
-    st.subheader("Time to the event", anchor=False)
-    if entry["reason"]:
-        st.info(entry["reason"])
+    if not _opened("Time to the event", entry):
         return
-    st.markdown(plain(entry["sentence"]))
-    figure, text = studio().comparison.survival(entry, dark=is_dark())
-    st.plotly_chart(figure, width="stretch", theme=None, key="survival", alt=text)
-    with st.expander("The same as a table"):
-        st.dataframe(
-            [
-                {"Time": point["time"]}
-                | {
-                    name: with_interval(point[table])
-                    for table, name in (("real", "Real"), ("synthetic", "Synthetic"))
-                }
-                for point in entry["curve"]
-            ],
-            hide_index=True, key="curve", alt="Share without the event over time",
-        )  # fmt: skip
+    rows = [
+        {"Time": point["time"], "Real": with_interval(point["real"]), "Synthetic": with_interval(point["synthetic"])}
+        for point in entry["curve"]
+    ]
+    drawn = studio().comparison.survival(entry, dark=is_dark())
+    _drawn(drawn, rows, "survival", "Share without the event over time")
     _left_out([], entry["notes"])
+
+
+def _opened(title: str, entry: dict[str, Any]) -> bool:
+    """The part's title and its finding; or why it has none, and False."""
+    st.subheader(title, anchor=False)
+    if entry["reason"]:
+        st.info(told(entry["reason"]))
+        return False
+    st.markdown(told(entry["sentence"]))
+    return True
+
+
+def _drawn(drawn: tuple[go.Figure, str], rows: list[dict[str, Any]], key: str, alt: str) -> None:
+    """A chart with its sentence, and the same figures as a table."""
+    figure, text = drawn
+    st.plotly_chart(figure, width="stretch", theme=None, key=f"chart-{key}", alt=text)
+    if rows:
+        with st.expander("The same as a table"):
+            st.dataframe(rows, hide_index=True, key=key, alt=alt)
 
 
 def _left_out(excluded: list[dict[str, str]], notes: list[str]) -> None:
     if excluded:
-        st.caption(plain("Left out: " + "; ".join(f"{one['label']} ({one['reason']})" for one in excluded) + "."))
+        st.caption(told("Left out: " + "; ".join(f"{one['label']} ({one['reason']})" for one in excluded) + "."))
     for note in notes:
-        st.caption(plain(note))
+        st.caption(told(note))

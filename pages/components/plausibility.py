@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from pages.components.findings import is_there
-from pages.components.text import plain
+from pages.components.text import plain, told
 
 SEVERITIES = ("impossible", "discordant", "rare")
 
@@ -26,7 +26,7 @@ def plausibility(result: dict[str, Any]) -> None:
             st.caption(f"Real rows: {total['real']['text']}")
             st.caption(f"Held-out real rows: {total['holdout']['text']}")
     for note in found["notes"]:
-        st.warning(plain(note), icon=":material/warning:")
+        st.warning(told(note), icon=":material/warning:")
     for severity in SEVERITIES:
         _rules([rule for rule in rules if rule["severity"] == severity], totals[severity])
 

@@ -40,7 +40,7 @@ def test_each_broken_rule_stands_with_its_rates_and_each_rule_with_its_source(em
     text = "\n".join(one.value for one in app.markdown)
     assert "Wintrobe MM, Arch Intern Med 1934" in text
     assert "Sex conflict" in text
-    assert not app.warning
+    assert not app.tabs[-1].warning
 
 
 def test_real_rows_that_break_a_rule_are_pointed_out(empty: Workspace) -> None:
