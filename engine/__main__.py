@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engine.cohort.spec import MAX_PATIENTS
 from engine.core.errors import CohortStudioError, UserError
 from engine.core.progress import Console
 from engine.core.settings import settings
@@ -95,6 +96,14 @@ def _options(pairs: list[str]) -> dict[str, Any]:
     return options
 
 
+def _number(text: str) -> float:
+    """The number as typed; the command says what is wrong with 0 or 1.5."""
+    try:
+        return int(text) if text.lstrip("+-").isdigit() else float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
+
+
 def _show(result: dict[str, Any]) -> None:
     for name, value in result.items():
         if isinstance(value, (dict, list)) and len(str(value)) > 200:
@@ -153,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     generate = command("generate", "draw a cohort from a model")
     generate.add_argument("--model", type=Path, required=True, help="folder of a model, or the name of one that ships")
     asked = generate.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--patients", type=int)
+    asked.add_argument("--patients", type=_number, metavar="N", help=f"a whole number from 1 to {MAX_PATIENTS:,}")
     asked.add_argument("--spec", type=Path, metavar="SPEC.json")
     generate.add_argument("--out", type=Path, required=True, help="FILE.csv, .parquet or .xlsx")
     generate.add_argument("--seed", type=int)

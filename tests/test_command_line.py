@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.__main__ import main
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -51,6 +53,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "peak_memory_mb", "model_bytes"} <= set(report)  # fmt: skip
     assert (report["rows"], report["patients"], report["columns"]) == (240, 120, 4)
     return folder
+
+
+@pytest.mark.parametrize(
+    ("patients", "words"),
+    [
+        ("0", "0 patients is not possible: ask for a whole number from 1 to 10,000,000"),
+        ("-3", "-3 patients is not possible"),
+        ("1.5", "1.5 patients is not possible"),
+        ("10000001", "10,000,001 patients is not possible"),
+        ("many", "'many' is no number"),
+    ],
+)
+def test_an_impossible_number_of_patients_is_answered_with_the_limits(
+    patients: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["generate", "--model", str(tmp_path), f"--patients={patients}", "--out", str(tmp_path / "cohort.csv")]
+    try:
+        code = main(arguments)
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2 and words in capsys.readouterr().err
 
 
 def test_prepare_writes_a_table_that_carries_its_schema(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import streamlit as st
 from pydantic import ValidationError
 
-from engine.cohort.spec import MAX_PATIENTS, CohortSpec, Criterion, Share
+from engine.cohort.spec import LARGE, MAX_PATIENTS, CohortSpec, Criterion, Share
 from engine.core.errors import UserError
 from engine.schema.table import TableSchema
 from pages.components import criteria, shares
@@ -17,7 +17,11 @@ def edit(request: CohortSpec, schema: TableSchema) -> CohortSpec | None:
     reset.button("Start over", key="reset", icon=":material/restart_alt:", on_click=_start_over, width="stretch")
     prefix = f"v{version()}"
     count, seed = st.columns([3, 1])
-    patients = count.number_input("Synthetic patients", 1, MAX_PATIENTS, request.patients, key=f"{prefix}-patients")
+    # Any number can be typed: the spec answers an impossible one with the limits, a bounded widget would round it.
+    patients = count.number_input(
+        "Synthetic patients", value=float(request.patients), step=1.0, format="%g", key=f"{prefix}-patients",
+        help=f"A whole number from 1 to {MAX_PATIENTS:,}; more than {LARGE:,} are confirmed before.",
+    )  # fmt: skip
     drawn = seed.number_input(
         "Seed", 0, 2**32 - 1, request.seed, key=f"{prefix}-seed", help="The same seed draws the same patients."
     )
@@ -36,7 +40,7 @@ def edit(request: CohortSpec, schema: TableSchema) -> CohortSpec | None:
         return None
     try:
         return CohortSpec(
-            patients=int(patients),
+            patients=patients,  # pyright: ignore[reportArgumentType] - a float that is a whole number, or an error
             criteria=demanded,
             shares=wanted,
             columns=tuple(columns) or None,

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from engine.cohort.spec import CohortSpec
+from engine.cohort.spec import LARGE, MAX_PATIENTS, CohortSpec
 from engine.core.errors import UserError
 from engine.schema.table import TableSchema
 from engine.services.cohorts import Support
@@ -66,11 +66,26 @@ def _generate(dataset_id: str, request: CohortSpec) -> None:
             )
         ),
     )  # fmt: skip
-    if st.button("Generate", type="primary", icon=":material/play_arrow:", key="generate", width="stretch"):
+    if st.button(
+        "Generate", type="primary", icon=":material/play_arrow:", key="generate", width="stretch",
+        disabled=not _is_meant(request),
+    ):  # fmt: skip
         talk = conversation()
         cohort, _ = studio().cohorts.generate(picked, request, conversation_id=talk.id if talk else None)
         choose("cohort", cohort.id)
         st.rerun()
+
+
+def _is_meant(request: CohortSpec) -> bool:
+    """Whether so many patients are asked for on purpose; another number is confirmed anew."""
+    if request.patients <= LARGE:
+        return True
+    st.info(
+        f"A job draws more than {LARGE:,} patients in parts: it takes minutes and room on the disk. Of such a cohort "
+        f"comparisons read a random sample, and Excel cannot hold it. At most {MAX_PATIENTS:,} are possible.",
+        icon=":material/database:",
+    )
+    return st.checkbox(f"Make all {request.patients:,} patients", key=f"sure-{request.patients}")
 
 
 def ready_cohort() -> CohortRecord:

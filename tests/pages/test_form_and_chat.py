@@ -80,6 +80,29 @@ def test_the_form_gives_back_each_kind_of_criterion(prepared: Workspace, criteri
     assert app.session_state["_spec"] == wanted
 
 
+@pytest.mark.parametrize("typed", [0.0, -3.0, 1.5, 10_000_001.0])
+def test_an_impossible_number_of_patients_is_answered_with_the_limits(prepared: Workspace, typed: float) -> None:
+    app = cohort_page()
+    app.number_input(key="v0-patients").set_value(typed).run()
+    assert not app.exception
+    assert f"{typed:,.12g} patients is not possible: ask for a whole number from 1 to 10,000,000." == app.error[0].value
+    assert "generate" not in [button.key for button in app.button]
+    app.number_input(key="v0-patients").set_value(40.0).run()
+    assert not app.error and app.session_state["_spec"].patients == 40
+
+
+def test_more_than_a_million_patients_are_confirmed(prepared: Workspace) -> None:
+    app = cohort_page(CohortSpec(patients=1_000_000))
+    assert not app.button(key="generate").disabled
+    app.number_input(key="v0-patients").set_value(10_000_000.0).run()
+    assert app.button(key="generate").disabled
+    assert any("At most 10,000,000 are possible" in info.value for info in app.info)
+    app.checkbox(key="sure-10000000").check().run()
+    assert not app.button(key="generate").disabled
+    app.number_input(key="v0-patients").set_value(9_000_000.0).run()
+    assert app.button(key="generate").disabled, "another number is confirmed anew"
+
+
 def test_a_rare_demand_is_written_out_while_more_is_closed(prepared: Workspace) -> None:
     add_dataset(prepared)
     criterion = {"column": "creatinine", "minimum": 1.5, "include_minimum": False, "none_of": [2]}
