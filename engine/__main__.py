@@ -63,7 +63,7 @@ def _run(given: argparse.Namespace) -> dict[str, Any]:
         case "evaluate":
             return commands.evaluate(
                 train=given.train, holdout=given.holdout, synthetic=given.synthetic, spec=given.spec,
-                schema=given.schema, outcome=given.outcome, out=given.out,
+                schema=given.schema, outcome=given.outcome, out=given.out, view=given.view,
                 small_cell_minimum=settings().small_cell_minimum, progress=progress,
             )  # fmt: skip
         case "parse":
@@ -175,7 +175,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--outcome", metavar="KEY", help="one to analyse besides the usual ones: a column, or EVENT@TIME"
     )
-    evaluate.add_argument("--out", type=Path, help="REPORT.json")
+    evaluate.add_argument("--out", type=Path, help="REPORT.json, .html or .pdf")
+    evaluate.add_argument(
+        "--view", default="internal", choices=["internal", "release"], help="what a .html or .pdf may hold"
+    )
 
     parse = command("parse", "show what a request is understood as (always JSON)")
     parse.add_argument("text")

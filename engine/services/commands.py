@@ -21,6 +21,7 @@ from engine.jobs.steps import FIT_REPORT
 from engine.preparation.pipeline import PreparedTable, prepare_frame, prepare_mimic3
 from engine.schema.inference import infer_schema, schema_from_json
 from engine.schema.table import Column, Role, TableSchema, conform
+from engine.services import report_command
 from engine.services.budgets import foreground_run, privacy_options, settle_abandoned
 from engine.services.shipped import model_folder, names
 from engine.sources.csv_upload import read_csv
@@ -167,18 +168,19 @@ def evaluate(
     schema: Path | None,
     outcome: str | None,
     out: Path | None,
+    view: str,
     small_cell_minimum: int,
     progress: Progress,
 ) -> dict[str, Any]:
     """Compare a synthetic table with the real training and hold-out tables.
 
-    ``outcome``: the key of one to analyse besides the usual ones, as ``chosen_outcome`` of the result.
+    ``outcome``: the key of one to analyse besides the usual ones, as ``chosen_outcome`` of the result. ``out``: a file
+    that ends in .json, .html or .pdf; ``view``: which report a document is (:mod:`engine.reports.views`).
     """
     from engine.evaluation.report import analyse, compare
     from engine.evaluation.sections.modelled import outcome_named
 
-    if out is not None and out.suffix != ".json":
-        raise UserError(f"--out ({out.name}) must end in .json")
+    report_command.refuse_unwritable(out, view)
     real = _load(train, schema_path=schema, patient_key=None, progress=progress)
     held = _aligned(holdout, real.schema)
     made = _aligned(synthetic, real.schema.select([column.name for column in real.schema.features]))
@@ -193,7 +195,7 @@ def evaluate(
             *tables, outcome, spec=request, small_cell_minimum=small_cell_minimum, progress=Part(progress, end, 1.0)
         )
     if out is not None:
-        write_json(out, result)
+        report_command.write(result, out, view, synthetic=synthetic, made=made, schema=real.schema, spec=request)
     return result
 
 
