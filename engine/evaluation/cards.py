@@ -17,7 +17,8 @@ def cards(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"fidelity": _fidelity(report), "utility": _utility(report), "privacy": _privacy(report)}
 
 
-def _card(label: str, meaning: str, state: str, value: str = "", reference: str = "", sentence: str = "") -> dict:
+def card(label: str, meaning: str, state: str, value: str = "", reference: str = "", sentence: str = "") -> dict:
+    """A card (see the module)."""
     return {
         "label": label, "meaning": meaning, "state": state, "value": value, "reference": reference,
         "sentence": sentence,
@@ -36,23 +37,23 @@ def _unmade(report: dict[str, Any], section: str) -> dict[str, str] | None:
 
 def _fidelity(report: dict[str, Any]) -> dict[str, Any]:
     about = ("Fidelity", "SDMetrics quality: how alike columns and pairs of columns are; 100 % is alike.")
-    sentence = _alike(report)
+    sentence = few_differences(report)
     unmade = _unmade(report, "scores")
     if unmade is not None:
-        return _card(*about, **{"sentence": sentence, **unmade})
+        return card(*about, **{"sentence": sentence, **unmade})
     quality = report["scores"]["figures"]["quality"]
-    return _card(*about, "done", _share(quality[SYNTHETIC]), f"Held-out real patients: {_share(quality[HOLDOUT])}",
+    return card(*about, "done", _share(quality[SYNTHETIC]), f"Held-out real patients: {_share(quality[HOLDOUT])}",
                  sentence or quality[SYNTHETIC]["reason"])  # fmt: skip
 
 
-def _alike(report: dict[str, Any]) -> str:
+def few_differences(report: dict[str, Any], reference: str = "the real patients") -> str:
     """How many columns differ little, and how well a classifier tells the rows apart, as far as they are known."""
     parts = []
     smd = [column["smd"].get(SYNTHETIC, {}).get("value") for column in report.get("table_one", {}).get("columns", [])]
     known = [abs(value) for value in smd if value is not None]
     if known:
         small = sum(value < _SMALL for value in known)
-        parts.append(f"{small} of {len(known)} columns differ little from the real patients (SMD below {_SMALL:g}).")
+        parts.append(f"{small} of {len(known)} columns differ little from {reference} (SMD below {_SMALL:g}).")
     auc = report.get("detection", {}).get("auc", {}).get(SYNTHETIC, {}).get("value")
     if auc is not None:
         parts.append(f"A classifier tells the rows apart with AUC {auc:.2f}; 0.5 is guessing.")
@@ -63,14 +64,14 @@ def _utility(report: dict[str, Any]) -> dict[str, Any]:
     about = ("Utility", "How well models learned from synthetic rows predict held-out real patients.")
     unmade = _unmade(report, "conclusions")
     if unmade is not None:
-        return _card(*about, **unmade)
+        return card(*about, **unmade)
     outcomes = report["conclusions"]["outcomes"]
     models = [one["utility"] for one in outcomes if one["utility"] and not one["utility"]["reason"]]
     effects = [one["conclusion"] for one in outcomes if one["conclusion"] and not one["conclusion"]["reason"]]
     if not models:
         refused = [part["reason"] for one in outcomes for part in (one["utility"], one["conclusion"]) if part]
         sentence = effects[0]["sentence"] if effects else (report["conclusions"]["reason"] or refused[0])
-        return _card(*about, "done", NOT_ASSESSABLE, "", sentence)
+        return card(*about, "done", NOT_ASSESSABLE, "", sentence)
     entry = models[0]
     score = "auroc" if "auroc" in next(iter(entry["models"].values()))["figures"] else "r2"
     figures = [model["figures"][score] for model in entry["models"].values()]
@@ -80,14 +81,14 @@ def _utility(report: dict[str, Any]) -> dict[str, Any]:
         same = sum(term["verdict"] == "same" for one in effects for term in one["terms"])
         sentence += f" {same} of {sum(len(one['terms']) for one in effects)} effects lead to the same conclusion."
     value = f"{best['label']} {best[SYNTHETIC]['value']:.2f}"
-    return _card(*about, "done", value, f"Learned from real rows: {best['real']['value']:.2f}", sentence)
+    return card(*about, "done", value, f"Learned from real rows: {best['real']['value']:.2f}", sentence)
 
 
 def _privacy(report: dict[str, Any]) -> dict[str, Any]:
     about = ("Privacy", "Whether an attacker recognises who was in the training; AUC 0.5 is guessing.")
     unmade = _unmade(report, "privacy")
     if unmade is not None:
-        return _card(*about, **unmade)
+        return card(*about, **unmade)
     found = report["privacy"]
     member = found.get("membership", {"reason": ""})
     reason = found["reason"] or member["reason"]
@@ -95,13 +96,13 @@ def _privacy(report: dict[str, Any]) -> dict[str, Any]:
     if reason or group["reason"]:
         parts = [found.get(name, {"reason": "absent"}) for name in ("copies", "attribute")]
         others = [part["sentence"] for part in parts if not part["reason"]]
-        return _card(*about, "done", NOT_ASSESSABLE, "", " ".join([reason or group["reason"], *others]))
+        return card(*about, "done", NOT_ASSESSABLE, "", " ".join([reason or group["reason"], *others]))
     area, control = group["auc"][member["headline"]], group["control"]
     reference = NOT_ASSESSABLE if control["value"] is None else f"{control['value']:.2f}"
     leaks = [words for words, part in _attacks(found) if part.get("verdict") == "leak"]
     text = f"Leaks were found by: {', '.join(leaks)}." if leaks else "None of the attacks found a leak."
     value = NOT_ASSESSABLE if area["value"] is None else f"AUC {area['value']:.2f}"
-    return _card(*about, "done", value, f"Among held-out real patients: {reference}", f"{text} {group['sentence']}")
+    return card(*about, "done", value, f"Among held-out real patients: {reference}", f"{text} {group['sentence']}")
 
 
 def _attacks(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -169,7 +169,7 @@ def _make(section: Section, study: Study, report: dict[str, Any], progress: Prog
         except (Cancelled, MemoryError):
             raise
         except Exception as error:
-            state, reason = "failed", _told(error)
+            state, reason = "failed", cause_of(error)
             if failed is not None:
                 failed(section.name, error)
     if section.name == "plausibility" and state == "done":
@@ -180,7 +180,7 @@ def _make(section: Section, study: Study, report: dict[str, Any], progress: Prog
     }  # fmt: skip
 
 
-def _told(error: Exception) -> str:
+def cause_of(error: Exception) -> str:
     """The cause in words. The text of a foreign exception can quote a cell; its type cannot."""
     if isinstance(error, CohortStudioError):
         return str(error)
