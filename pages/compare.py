@@ -16,6 +16,7 @@ from pages.components import (
     outcomes,
     plausibility,
     progress,
+    report,
 )
 from pages.components.state import studio
 
@@ -62,3 +63,4 @@ with st.container(horizontal=True):
     if findings.has_failed(result) and st.button("Compare again", icon=":material/refresh:", key="again"):
         studio().comparison.start(chosen)
         st.rerun()
+report.compared(chosen)

@@ -8,7 +8,7 @@ from pages.components.entry import through_shell
 
 through_shell("pages/export.py")
 
-from pages.components import generation, preparation
+from pages.components import generation, preparation, report
 from pages.components.state import studio
 
 st.title("Export")
@@ -24,6 +24,7 @@ for card, (name, format_) in zip(cards, formats.items(), strict=True):
             file_name=f"cohort-{chosen}{format_.extension}", mime=format_.mime, key=f"download-{name}",
             on_click="ignore", type="primary", icon=":material/download:",
         )  # fmt: skip
+report.exported(chosen)
 dictionary, manifest = st.tabs(["Data dictionary", "Manifest"])
 with dictionary:
     preparation.dictionary(studio().exports.schema(chosen))
