@@ -6,11 +6,12 @@ from pages.components.entry import through_shell
 
 through_shell("pages/cohort.py")
 
-from pages.components import chat, form, generation
+from pages.components import chat, form, generation, tour
 from pages.components.conversation import dialogue
 from pages.components.state import dataset_id, keep_spec, spec, studio, turn_to
 
 st.title("Cohort")
+tour.show("cohort")
 chosen = dataset_id()
 if chosen is None or studio().datasets.get(chosen).state.value != "ready":
     st.info("A cohort needs a prepared data set to follow.")

@@ -7,14 +7,17 @@ from typing import Any, BinaryIO
 from engine.core.errors import DataError, UserError
 from engine.core.workspace import read_json, write_atomically, write_json
 from engine.evaluation.profile import profile
+from engine.evaluation.summarised.columns import profile as summarised_profile
+from engine.privacy.summary import PrivateSummary, summary_of
 from engine.schema.inference import edit_schema, infer_schema
 from engine.schema.table import TableSchema
 from engine.services.context import Context
+from engine.services.shipped import CARD, ShippedSource, read_shipped
 from engine.sources.csv_upload import Interpretation, read_csv
 from engine.sources.mimic3 import open_folder
 from engine.sources.open_datasets import MIMIC3_DEMO
-from engine.storage.records import DatasetRecord
-from engine.storage.sources import TABLE, schema_of
+from engine.storage.records import SHIPPED, DatasetRecord
+from engine.storage.sources import TABLE, has_rows, schema_of
 from engine.storage.tables import read_table
 
 
@@ -36,8 +39,8 @@ class Datasets:
         self._context = context
 
     def all(self) -> list[DatasetRecord]:
-        """Newest first."""
-        return self._context.database.datasets()
+        """A person's own, the newest first, then those that ship."""
+        return sorted(self._context.database.datasets(), key=lambda record: record.source == SHIPPED)
 
     def get(self, dataset_id: str) -> DatasetRecord:
         """One data set.
@@ -46,6 +49,14 @@ class Datasets:
             UserError: there is no such data set.
         """
         return self._context.database.dataset(dataset_id)
+
+    def about(self, dataset_id: str) -> ShippedSource | None:
+        """What a data set that ships with its model is; None for one of a person's own."""
+        return read_shipped(self._folder(dataset_id))
+
+    def card(self, dataset_id: str) -> str:
+        """The model card of a data set that ships with its model, in Markdown."""
+        return (self._folder(dataset_id) / CARD).read_text(encoding="utf-8")
 
     def add_mimic3(self, path: str) -> tuple[DatasetRecord, str]:
         """Register a MIMIC-III folder and queue its preparation; returns the data set and the job's id.
@@ -162,9 +173,20 @@ class Datasets:
         """The preparation report (counts only)."""
         return read_json(self._folder(dataset_id) / "report.json")
 
+    def summary(self, dataset_id: str) -> PrivateSummary | None:
+        """The differentially private summary that stands for the rows of a source that ships; None where rows are."""
+        folder = self._folder(dataset_id)
+        return None if has_rows(folder) else summary_of(folder)
+
     def profile(self, dataset_id: str) -> list[dict[str, Any]]:
-        """Per column: kind, unit, missing share and a binned distribution without small cells; computed once."""
-        path = self._folder(dataset_id) / "profile.json"
+        """Per column: kind, unit, missing share and a binned distribution without small cells; computed once.
+
+        Of a source that ships without rows, from the private summary of its model.
+        """
+        folder = self._folder(dataset_id)
+        if not has_rows(folder):
+            return summarised_profile(summary_of(folder))
+        path = folder / "profile.json"
         if not path.exists():
             table, schema = read_table(self._folder(dataset_id) / TABLE)
             write_json(path, profile(table, schema, small_cell_minimum=self._context.settings.small_cell_minimum))

@@ -104,6 +104,12 @@ def read_source(bundle: Path) -> ShippedSource:
     return found
 
 
+def read_shipped(folder: Path) -> ShippedSource | None:
+    """What the data set in ``folder`` of a workspace is, where it ships with its model; else None."""
+    path = folder / SOURCE
+    return ShippedSource.model_validate(read_json(path)) if path.exists() else None
+
+
 def model_folder(name: str) -> Path | None:
     """The model of the bundle called ``name``; None where none of this name ships."""
     return next((bundle / MODEL for bundle in bundles() if bundle.name == name), None)

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from engine.core.settings import Settings
 from engine.services.assistant import Assistant
+from engine.services.bake_off import BakeOffs
 from engine.services.chat import Chat
 from engine.services.cohorts import Cohorts
 from engine.services.comparison import Comparison
@@ -14,6 +15,7 @@ from engine.services.exports import Exports
 from engine.services.fine_tuning import FineTuning
 from engine.services.reports import Reports
 from engine.services.shipped import register_all
+from engine.services.sources import Sources
 from engine.services.training import Training
 from engine.services.work import Work
 
@@ -66,6 +68,11 @@ class Studio:
         return Chat(self._context, self.assistant)
 
     @cached_property
+    def sources(self) -> Sources:
+        """Which data set can serve a request."""
+        return Sources(self._context, self.chat)
+
+    @cached_property
     def conversations(self) -> Conversations:
         """What was said about a cohort, what was applied, and the way back."""
         return Conversations(self._context, self.chat)
@@ -74,6 +81,11 @@ class Studio:
     def comparison(self) -> Comparison:
         """Real beside synthetic."""
         return Comparison(self._context)
+
+    @cached_property
+    def bake_offs(self) -> BakeOffs:
+        """Generators beside each other."""
+        return BakeOffs(self._context)
 
     @cached_property
     def reports(self) -> Reports:

@@ -108,6 +108,10 @@ class Training:
         """Trained and training models, newest first."""
         return self._context.database.models(dataset_id)
 
+    def newest_ready(self, dataset_id: str) -> ModelRecord | None:
+        """The model that was trained last on a data set; None while there is none."""
+        return next((model for model in self.models(dataset_id) if model.state is State.READY), None)
+
     def get(self, model_id: str) -> ModelRecord:
         """One model.
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine.schema.table import TableSchema
 from engine.services.exchanges import Conversation
+from pages.components import sources
 from pages.components.conversation import dialogue, earlier, exchange, markup
 from pages.components.state import conversation, studio
 
@@ -35,6 +36,7 @@ def panel(dataset_id: str, schema: TableSchema) -> None:
         earlier.menu(dataset_id)
     talk = conversation()
     reply = studio().conversations.reply(talk.id) if talk else None
+    sources.reason(dataset_id)
     with st.container(height=560, border=True, key="conversation"):
         if talk is None or (not talk.exchanges and reply is None):
             _invitation(dataset_id)
@@ -53,13 +55,22 @@ def panel(dataset_id: str, schema: TableSchema) -> None:
 def _submitted(dataset_id: str) -> None:
     text = st.session_state["say"]
     if text and text.strip():
-        dialogue.say(dataset_id, text.strip())
+        _ask(dataset_id, text.strip())
+
+
+def _ask(dataset_id: str, text: str) -> None:
+    """A first request may be answered from another data set that serves it better."""
+    talk = conversation()
+    if talk is None or not talk.exchanges:
+        sources.ask(text)
+    else:
+        dialogue.say(dataset_id, text)
 
 
 def _invitation(dataset_id: str) -> None:
     st.caption("Say in your own words which patients you need. Nothing changes until you apply it. For example:")
     for number, example in enumerate(_examples(dataset_id)):
-        st.button(example, key=f"example-{number}", on_click=dialogue.say, args=(dataset_id, example))
+        st.button(example, key=f"example-{number}", on_click=_ask, args=(dataset_id, example))
 
 
 def _exchanges(talk: Conversation, schema: TableSchema) -> None:

@@ -10,7 +10,7 @@ from engine.core.errors import CohortStudioError
 from engine.storage.records import CohortRecord, DatasetRecord, State
 from pages.components.budget import spent_of
 from pages.components.entry import wanted
-from pages.components.state import choose, studio, take_choice
+from pages.components.state import choose, pin, studio, take_choice
 from pages.components.text import moment, plain
 
 STYLE = """<style>
@@ -26,7 +26,7 @@ STYLE = """<style>
 _STATES = {State.PENDING: "not ready yet", State.FAILED: "failed", State.CANCELLED: "cancelled"}
 _DOING = {
     "prepare": "Preparing", "train": "Training", "generate": "Generating", "compare": "Comparing",
-    "outcome": "Analysing", "fine_tune": "Fine-tuning",
+    "outcome": "Analysing", "fine_tune": "Fine-tuning", "bake_off": "Bake-off",
 }  # fmt: skip
 
 
@@ -38,6 +38,7 @@ def pages() -> list:
         st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
         st.Page("pages/cohort.py", title="Cohort", icon=":material/groups:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
+        st.Page("pages/bake_off.py", title="Bake-off", icon=":material/leaderboard:"),
         st.Page("pages/export.py", title="Export", icon=":material/download:"),
         st.Page("pages/assistant.py", title="Assistant", icon=":material/forum:"),
         st.Page("pages/about.py", title="About & privacy", icon=":material/info:"),
@@ -83,7 +84,7 @@ def _bar() -> None:
         take_choice("dataset", list(datasets))
         left.selectbox(
             "Data set", list(datasets), key="dataset", format_func=lambda key: datasets.get(key, "…"),
-            bind="query-params", label_visibility="collapsed",
+            bind="query-params", label_visibility="collapsed", on_change=lambda: pin(st.session_state["dataset"]),
         )  # fmt: skip
     chosen = st.session_state.get("dataset")
     cohorts = {record.id: labels[record.id] for record in records if record.dataset_id == chosen}

@@ -24,9 +24,21 @@ def cohort_id() -> str | None:
     return st.session_state.get("cohort")
 
 
-def choose(kind: str, identifier: str) -> None:
+def choose(kind: str, identifier: str, *, by_person: bool = True) -> None:
     """Choose a data set or cohort; takes effect at the next run, before the bar's widgets exist."""
     st.session_state[f"_next_{kind}"] = identifier
+    if kind == "dataset" and by_person:
+        pin(identifier)
+
+
+def pin(dataset_id: str | None) -> None:
+    """Remember that a person chose this data set: requests are answered from it, others are only offered."""
+    st.session_state["_pinned"] = dataset_id
+
+
+def is_pinned(dataset_id: str | None) -> bool:
+    """Whether a person chose this data set."""
+    return dataset_id is not None and st.session_state.get("_pinned") == dataset_id
 
 
 def take_choice(kind: str, options: list[str]) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from engine.cohort.spec import CohortSpec
 from engine.core.errors import CohortStudioError
 from engine.services.exchanges import Conversation
-from pages.components.state import conversation, set_conversation, set_spec, spec, studio
+from pages.components.state import choose, conversation, set_conversation, set_spec, spec, studio
 
 _WAIT_SECONDS = 1.5
 """For an answer before the page shows it as on its way; the rules need under 0.1."""
@@ -18,7 +18,7 @@ _LINK = "conversation"
 P = ParamSpec("P")
 
 
-def _told(act: Callable[P, None]) -> Callable[P, None]:
+def told_later(act: Callable[P, None]) -> Callable[P, None]:
     """``act`` as a widget's callback, which runs outside the page: what goes wrong is said at the next drawing."""
 
     @wraps(act)
@@ -64,7 +64,7 @@ def keep_form(request: CohortSpec) -> None:
         set_conversation(replace(shown, form=request, revision=revision))
 
 
-@_told
+@told_later
 def say(dataset_id: str, text: str) -> None:
     """Ask the assistant."""
     shown = conversation()
@@ -76,42 +76,52 @@ def say(dataset_id: str, text: str) -> None:
     _show(studio().conversations.open(id))
 
 
-@_told
+@told_later
 def apply(id: str, position: int) -> None:
     """Put a proposal into the form."""
     studio().conversations.apply(id, position, form=spec())
     _show(studio().conversations.open(id))
 
 
-@_told
+@told_later
+def apply_and_generate(id: str, position: int, model_id: str) -> None:
+    """Put a proposal into the form, and draw its cohort from a model."""
+    studio().conversations.apply(id, position, form=spec())
+    applied = studio().conversations.open(id)
+    _show(applied)
+    cohort, _ = studio().cohorts.generate(model_id, applied.form, conversation_id=id)
+    choose("cohort", cohort.id)
+
+
+@told_later
 def undo(id: str, position: int) -> None:
     """Take a proposal back out of the form."""
     studio().conversations.undo(id, position)
     _show(studio().conversations.open(id))
 
 
-@_told
+@told_later
 def take(id: str, position: int, warning: int, action: int) -> None:
     """Propose what a warning's button offers."""
     studio().conversations.take(id, position, warning, action, form=spec())
     _show(studio().conversations.open(id))
 
 
-@_told
+@told_later
 def propose_again(id: str, position: int) -> None:
     """Bring an earlier proposal forward."""
     studio().conversations.propose_again(id, position, form=spec())
     _show(studio().conversations.open(id))
 
 
-@_told
+@told_later
 def stop(id: str) -> None:
     """Be content with what the rules understood."""
     if (reply := studio().conversations.reply(id)) is not None:
         reply.stop()
 
 
-@_told
+@told_later
 def reopen(id: str) -> None:
     """Bring an earlier conversation back, with its form."""
     _show(studio().conversations.open(id))
@@ -124,7 +134,7 @@ def begin_anew() -> None:
     _link()
 
 
-@_told
+@told_later
 def delete(id: str) -> None:
     """Forget a conversation; the form stays."""
     studio().conversations.delete(id)

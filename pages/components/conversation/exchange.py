@@ -3,6 +3,7 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Place
 
+from engine.cohort.spec import LARGE
 from engine.conversation.contract import Turn
 from engine.schema.table import TableSchema
 from engine.services.exchanges import Conversation, Exchange
@@ -52,7 +53,7 @@ def _answer(one: Exchange, turn: Turn, talk: Conversation, schema: TableSchema) 
                     )  # fmt: skip
     _parts(markup.notice(turn), _difference(one, turn, talk, schema), markup.origin(turn, moment(one.at)))
     if one.outcome is not None:
-        _buttons(one, one.outcome, talk)
+        _buttons(one, one.outcome, turn, talk)
 
 
 def _parts(*parts: str) -> None:
@@ -72,7 +73,7 @@ def _difference(one: Exchange, turn: Turn, talk: Conversation, schema: TableSche
     return markup.difference(found, title="Proposed, not applied:" if passed_over else _TITLES[one.outcome])
 
 
-def _buttons(one: Exchange, outcome: Outcome, talk: Conversation) -> None:
+def _buttons(one: Exchange, outcome: Outcome, turn: Turn, talk: Conversation) -> None:
     at = (talk.id, one.position)
     if outcome is Outcome.APPLIED:
         if one is talk.last_applied:
@@ -80,10 +81,18 @@ def _buttons(one: Exchange, outcome: Outcome, talk: Conversation) -> None:
                 st.badge("Applied", icon=":material/check:", color="green")
                 st.button("Undo", key=f"undo-{one.position}", icon=":material/undo:", on_click=dialogue.undo, args=at)
     elif one is talk.last_proposal:
-        st.button(
-            "Apply to the form", key=f"apply-{one.position}", icon=":material/check:", type="primary",
-            on_click=dialogue.apply, args=at,
-        )  # fmt: skip
+        with st.container(horizontal=True, gap="small"):
+            st.button(
+                "Apply to the form", key=f"apply-{one.position}", icon=":material/check:", type="primary",
+                on_click=dialogue.apply, args=at,
+            )  # fmt: skip
+            model = studio().training.newest_ready(talk.dataset_id)
+            # What is large is confirmed beside the form.
+            if model is not None and turn.spec is not None and turn.spec.patients <= LARGE:
+                st.button(
+                    "Apply and generate", key=f"generate-{one.position}", icon=":material/play_arrow:",
+                    on_click=dialogue.apply_and_generate, args=(*at, model.id),
+                )  # fmt: skip
     else:
         st.button(
             "Propose again", key=f"again-{one.position}", icon=":material/redo:", type="tertiary",

@@ -1,0 +1,69 @@
+"""The Start page's invitation to ask, and what is ready to answer."""
+
+import streamlit as st
+
+from engine.storage.records import DatasetRecord, State
+from pages.components import budget, sources, tour
+from pages.components.conversation import dialogue
+from pages.components.state import choose, studio
+from pages.components.text import plain
+
+EXAMPLES = {
+    "Type 2 diabetes, US population": "generate 2000 Type 2 diabetes patients EHR data with 20 important diabetes "
+    "observations based on the US population",
+    "Women with obesity and hypertension": "500 women over 50 with hypertension and BMI above 30, following the US "
+    "population",
+    "Inpatients readmitted": "1000 inpatients with type 2 diabetes on insulin, half of them readmitted within 30 days",
+}
+"""What a chip says, and the request that it types."""
+LONGEST = 4000
+
+
+def invitation() -> None:
+    """The field to ask in, example requests, and the tour."""
+    if (problem := dialogue.problem()) is not None:
+        st.error(problem, icon=":material/error:")
+    with st.container(border=True, key="invitation"):
+        st.chat_input("Which patients do you need?", key="ask", on_submit=_asked, max_chars=LONGEST)
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            for number, (label, text) in enumerate(EXAMPLES.items()):
+                st.button(label, key=f"chip-{number}", icon=":material/forum:", help=text, on_click=sources.ask_anew,
+                          args=(text,))  # fmt: skip
+            st.button("Two-minute tour", key="tour-begin", icon=":material/explore:", type="tertiary",
+                      on_click=tour.begin)  # fmt: skip
+
+
+def _asked() -> None:
+    text = st.session_state["ask"]
+    if text and text.strip():
+        sources.ask_anew(text.strip())
+
+
+def cards() -> None:
+    """The data sets that are ready, each with what it is and what protects its patients."""
+    ready = [record for record in studio().datasets.all() if record.state is State.READY]
+    if not ready:
+        return
+    st.header("Ready to answer", anchor=False)
+    for start in range(0, len(ready), 3):
+        for place, record in zip(st.columns(3, gap="medium"), ready[start : start + 3], strict=False):
+            with place, st.container(border=True, height="stretch"):
+                _card(record)
+
+
+def _card(record: DatasetRecord) -> None:
+    about = studio().datasets.about(record.id)
+    st.subheader(plain(record.name), anchor=False)
+    if about is not None:
+        st.markdown(plain(about.sentence))
+    model = studio().training.newest_ready(record.id)
+    guarded = budget.statement(model.report) if model is not None else "no generator is trained yet"
+    patients = f"about {record.patients or 0:,}" if about is not None else f"{record.patients or 0:,}"
+    st.caption(plain(f"{patients} patients learned · {record.columns or 0} columns · {guarded}"))
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Ask it", key=f"use-{record.id}", icon=":material/groups:"):
+            choose("dataset", record.id)
+            st.switch_page("pages/cohort.py" if model is not None else "pages/train.py")
+        if about is not None:
+            with st.popover("Model card", type="tertiary", icon=":material/description:"):
+                st.markdown(studio().datasets.card(record.id).replace("\n# ", "\n### ").removeprefix("# "))
