@@ -5,6 +5,7 @@
 - number and category: the correlation ratio, adjusted for the number of groups (Kelley 1935), 0 to 1.
 
 Each pair uses the rows where both have a value. Too few of them, or a column without variation: not assessable (NaN).
+Weights that are whole numbers say how often a row stands there: a correction for the number of rows takes their sum.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 from engine.cohort.conditions import as_numbers, as_text
+from engine.cohort.raking import effective_size
+from engine.evaluation.correlations import weighted_correlations
 from engine.schema.table import Column
 
 MOST_CATEGORIES = 30
@@ -48,7 +51,13 @@ class Coding:
 
 
 def association_matrix(
-    frame: pd.DataFrame, columns: Sequence[Column], *, coding: Coding, least_rows: int, numeric: str = "spearman"
+    frame: pd.DataFrame,
+    columns: Sequence[Column],
+    *,
+    coding: Coding,
+    least_rows: int,
+    numeric: str = "spearman",
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """(n_columns, n_columns) symmetric measures with ones on the diagonal; NaN where not assessable.
 
@@ -58,16 +67,24 @@ def association_matrix(
         coding: the categories of the real table.
         least_rows: pairs with fewer rows with both values are not assessable.
         numeric: ``"spearman"`` or ``"pearson"``, for two numbers.
+        weights: (n_rows,) positive, of any sum; the corrections for the number of rows take Kish's effective size.
     """
     size = len(columns)
     out = np.full((size, size), np.nan)
     np.fill_diagonal(out, 1.0)
     if not len(frame):
         return out
+    if weights is not None:
+        # As many rows as they count as, so that what chance alone makes is corrected by as much.
+        weights = weights * (effective_size(weights) / weights.sum())
     ordered = [i for i, column in enumerate(columns) if column.kind.is_ordered]
     numbers = {i: as_numbers(frame[columns[i].name], columns[i]) for i in ordered}
     stacked = np.column_stack([numbers[i] for i in ordered]) if ordered else np.empty((len(frame), 0))
-    if ordered:
+    if ordered and weights is not None:
+        is_ranked = numeric == "spearman"
+        found = weighted_correlations(stacked, weights, ranked=is_ranked, least_rows=least_rows)
+        out[np.ix_(ordered, ordered)] = found
+    elif ordered:
         # Centred: pandas loses the variation of large numbers, dates among them.
         centred = {
             i: values - np.nanmean(values) if _varies(values) else np.full_like(values, np.nan)
@@ -82,9 +99,10 @@ def association_matrix(
     for i, first in codes.items():
         for j, second in codes.items():
             if i < j:
-                out[i, j] = out[j, i] = cramers_v(first, second, least_rows=least_rows)
+                out[i, j] = out[j, i] = cramers_v(first, second, least_rows=least_rows, weights=weights)
         if ordered:
-            out[i, ordered] = out[ordered, i] = correlation_ratio(first, stacked, least_rows=least_rows)
+            ratio = correlation_ratio(first, stacked, least_rows=least_rows, weights=weights)
+            out[i, ordered] = out[ordered, i] = ratio
     return out
 
 
@@ -93,18 +111,21 @@ def _varies(values: np.ndarray) -> bool:
     return len(present) > 1 and bool(present.min() < present.max())
 
 
-def cramers_v(first: np.ndarray, second: np.ndarray, *, least_rows: int = 2) -> float:
+def cramers_v(
+    first: np.ndarray, second: np.ndarray, *, least_rows: int = 2, weights: np.ndarray | None = None
+) -> float:
     """Bias-corrected Cramér's V of two arrays of codes (negative: missing); NaN where not assessable."""
     both = (first >= 0) & (second >= 0)
-    n = int(both.sum())
-    if n < max(2, least_rows):
+    if both.sum() < max(2, least_rows):
         return float("nan")
+    n = float(both.sum() if weights is None else weights[both].sum())
     first, second = first[both], second[both]
     width = int(second.max()) + 1
-    table = np.bincount(first * width + second, minlength=(int(first.max()) + 1) * width).reshape(-1, width)
+    mass = None if weights is None else weights[both]
+    table = np.bincount(first * width + second, mass, minlength=(int(first.max()) + 1) * width).reshape(-1, width)
     table = table[table.sum(1) > 0][:, table.sum(0) > 0]
     rows, columns = table.shape
-    if min(rows, columns) < 2:
+    if min(rows, columns) < 2 or n <= 1:
         return float("nan")
     expected = np.outer(table.sum(1), table.sum(0)) / n
     phi = ((table - expected) ** 2 / expected).sum() / n
@@ -113,13 +134,16 @@ def cramers_v(first: np.ndarray, second: np.ndarray, *, least_rows: int = 2) -> 
     return float(min(1.0, np.sqrt(corrected / least))) if least > 0 else float("nan")
 
 
-def correlation_ratio(codes: np.ndarray, numbers: np.ndarray, *, least_rows: int = 2) -> np.ndarray:
+def correlation_ratio(
+    codes: np.ndarray, numbers: np.ndarray, *, least_rows: int = 2, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Adjusted correlation ratio of each column of ``numbers`` between the groups of ``codes``; NaN: not assessable.
 
     Args:
         codes: (n_rows,) integers, negative where missing.
         numbers: (n_rows, n_columns), NaN where missing.
         least_rows: fewer rows with both values are not assessable.
+        weights: (n_rows,) positive.
 
     Returns:
         (n_columns,) ratios from 0 to 1.
@@ -128,17 +152,18 @@ def correlation_ratio(codes: np.ndarray, numbers: np.ndarray, *, least_rows: int
     if not present.any():
         return np.full(numbers.shape[1], np.nan)
     values, known = numbers[present], ~np.isnan(numbers[present])
-    n = known.sum(0)
+    mass = np.ones((len(values), 1)) if weights is None else weights[present, None]
+    rows, n = known.sum(0), (mass * known).sum(0)
     filled = np.where(known, values, 0.0)
-    centred = np.where(known, filled - filled.sum(0) / np.maximum(n, 1), 0.0)
+    centred = np.where(known, filled - (mass * filled).sum(0) / np.where(n > 0, n, 1), 0.0)
     members = np.eye(int(codes.max()) + 1)[codes[present]]
-    sizes, sums = members.T @ known, members.T @ centred
+    sizes, sums = members.T @ (mass * known), members.T @ (mass * centred)
     groups = (sizes > 0).sum(0)
-    total = (centred**2).sum(0)
-    between = (sums**2 / np.maximum(sizes, 1)).sum(0)
+    total = (mass * centred**2).sum(0)
+    between = (sums**2 / np.where(sizes > 0, sizes, 1)).sum(0)
     # Rounding alone makes a constant column vary a little.
     varies = total > 1e-12 * np.maximum(1.0, np.abs(filled).max(0) ** 2)
-    assessable = (n >= max(3, least_rows)) & (groups >= 2) & (groups < n) & varies
+    assessable = (rows >= max(3, least_rows)) & (groups >= 2) & (groups < n) & varies
     with np.errstate(all="ignore"):
         within = np.maximum(0.0, 1 - between / total)
         adjusted = np.sqrt(np.maximum(0.0, 1 - within * (n - 1) / (n - groups)))

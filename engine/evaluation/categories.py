@@ -49,6 +49,9 @@ def bars(samples: Mapping[str, Sample], column: Column, minimum: int, *, most: i
     counts = {t: Counts.of(codes[t], samples[t], len(known)) for t in samples}
     pooling = pool_categories(counts[REAL], minimum, most=most)
     named = pooling.named
+    if counts[REAL].weight is not None:
+        # The order that is seen; which categories are named is decided by rows.
+        named = sorted(named, key=lambda code: (-counts[REAL].mass[code], code))
     if _has_own_order(column, known):
         named = sorted(named, key=lambda code: (_first_number(known[code]), code))
     if not pooling.named:

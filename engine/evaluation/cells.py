@@ -2,13 +2,13 @@
 
 The unit is the patient. Rows make the shares; *support* decides what is shown: each patient counts once per column, in
 the cell of their first row with a value, so the support of a cell never exceeds its patients and adds up over cells.
-A cell with rows whose support is below the minimum is small. No small cell is published, nor can one be computed from
-what is: intervals are merged, categories pooled, and shares rounded to a step of at least one row.
+A cell with rows whose support is below the minimum is small, whatever weight they have. No small cell is published, nor
+can one be computed from what is: intervals are merged, categories pooled, shares rounded to a step of at least one row.
 
 Follows the CMS cell-size suppression policy (counts 1-10 are not published, nor any figure they can be derived from).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,12 @@ class Sample:
     Attributes:
         frame: (n_rows, n_columns).
         patients: (n_rows,) integers naming the patients; None when each row is a patient of its own.
+        weights: (n_rows,) positive; None where every row weighs the same.
     """
 
     frame: pd.DataFrame
     patients: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     @classmethod
     def of(cls, frame: pd.DataFrame, schema: TableSchema) -> "Sample":
@@ -40,7 +42,39 @@ class Sample:
 
     def take(self, rows: np.ndarray) -> "Sample":
         """The rows where the boolean or integer array ``rows`` points."""
-        return Sample(self.frame.iloc[_positions(rows)], None if self.patients is None else self.patients[rows])
+        patients, weights = (None if one is None else one[rows] for one in (self.patients, self.weights))
+        return Sample(self.frame.iloc[_positions(rows)], patients, weights)
+
+    def weighted(self, weights: np.ndarray | None) -> "Sample":
+        """The rows that have a weight in ``weights`` (n_rows,), with it; all rows as they are where that is None.
+
+        A row without weight has no part in any share, so it must not support one either.
+        """
+        if weights is None:
+            return self
+        kept = weights > 0
+        return replace(self.take(kept), weights=weights[kept])
+
+    def share(self, rows: np.ndarray, of: np.ndarray) -> float:
+        """Share of ``rows`` among the rows ``of`` (n_rows, at least one), by weight."""
+        return float(np.average(rows[of], weights=None if self.weights is None else self.weights[of]))
+
+    def units(self, of: np.ndarray) -> float:
+        """How often the heaviest of the rows ``of`` goes into the weight of all of them: their number without weights.
+
+        What a share is rounded by, as one row must not be seen in it.
+        """
+        if self.weights is None:
+            return int(of.sum())
+        # Equal weights are as many rows as they are, whatever their sum lacks in the last digit.
+        return round(float(self.weights[of].sum() / self.weights[of].max()), 6)
+
+    def rounded(self, rows: np.ndarray, of: np.ndarray) -> float:
+        """:meth:`share`, rounded to a step of at least the share of any one row."""
+        if self.weights is None:
+            return rounded_share(int((rows & of).sum()), int(of.sum()))
+        units = self.units(of)
+        return rounded_share(self.share(rows, of) * units, units)
 
     def support(self, rows: np.ndarray) -> np.ndarray:
         """Boolean (n_rows,): of the rows where ``rows`` is True, the first of each patient."""
@@ -60,22 +94,41 @@ class Sample:
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows and support per cell, each (n_cells,) integers."""
+    """Rows and support per cell, each (n_cells,) integers.
+
+    Attributes:
+        rows: how many.
+        support: the patients among them that decide what is shown.
+        weight: (n_cells,) of the rows, the heaviest of them having 1; None where they weigh the same.
+    """
 
     rows: np.ndarray
     support: np.ndarray
+    weight: np.ndarray | None = None
 
     @classmethod
     def of(cls, codes: np.ndarray, sample: Sample, cells: int) -> "Counts":
         """Counts of ``codes`` (n_rows,), the cell of each row; -1 where there is no value."""
         present = codes >= 0
         first = sample.support(present)
-        return cls(np.bincount(codes[present], minlength=cells), np.bincount(codes[first], minlength=cells))
+        rows, support = (np.bincount(codes[of], minlength=cells) for of in (present, first))
+        if sample.weights is None or not present.any():
+            return cls(rows, support)
+        weights = sample.weights[present] / sample.weights[present].max()
+        return cls(rows, support, np.bincount(codes[present], weights, minlength=cells))
+
+    @property
+    def mass(self) -> np.ndarray:
+        """(n_cells,) what shares are computed from: the weight, or the rows where they weigh the same."""
+        return self.rows if self.weight is None else self.weight
 
     def grouped(self, groups: list[list[int]]) -> "Counts":
         """Counts per group of cells."""
-        rows = np.array([self.rows[group].sum() for group in groups], dtype=int)
-        return Counts(rows, np.array([self.support[group].sum() for group in groups], dtype=int))
+        rows, support = (
+            np.array([one[group].sum() for group in groups], dtype=int) for one in (self.rows, self.support)
+        )
+        weight = None if self.weight is None else np.array([self.weight[group].sum() for group in groups])
+        return Counts(rows, support, weight)
 
     def small(self, minimum: int) -> np.ndarray:
         """Boolean (n_cells,): cells with rows whose support is below ``minimum``."""
@@ -86,12 +139,12 @@ def _positions(rows: np.ndarray) -> np.ndarray:
     return np.flatnonzero(rows) if rows.dtype == bool else rows
 
 
-def rounding(rows: int) -> float:
+def rounding(rows: float) -> float:
     """The step to which shares of ``rows`` rows are rounded: at least one row's share, so no count can be read back."""
     return next((step for step in _STEPS if step * rows >= 1), _STEPS[-1])
 
 
-def rounded_share(count: float, rows: int) -> float:
+def rounded_share(count: float, rows: float) -> float:
     """``count / rows`` rounded to :func:`rounding`."""
     if rows == 0:
         return 0.0

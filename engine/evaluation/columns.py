@@ -12,10 +12,13 @@ The entry (JSON values) has these keys, for a comparison (tables ``real``, ``hol
 - ``stats``: per table ``mean``, ``sd``, ``median``, ``q1``, ``q3`` (dates: days since 1970-01-01); None: not shown
 - ``similarity``: ``{metric, synthetic, holdout}``, 1 is alike (comparison only)
 - ``categories``: how many categories the column has (categorical only)
+- ``weighted``: the tables whose shares, figures and similarity are by weight; absent where none is
+
+What is shown is decided by patients alone, whatever weight they have; intervals and categories are those of the rows.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ from engine.evaluation.categories import bars
 from engine.evaluation.cells import Counts, Sample, merge_intervals, publishable, rounded_share
 from engine.evaluation.histograms import grid_for, interval_text
 from engine.evaluation.similarity import ks_complement, tv_complement
+from engine.evaluation.standardised import moments, shown_quartiles
 from engine.evaluation.tables import HOLDOUT, REAL, SYNTHETIC, label_of
 from engine.schema.table import Column, Kind
 
@@ -33,7 +37,10 @@ _TELLS_NOTHING = 5
 
 
 def describe(samples: Mapping[str, Sample], column: Column, *, minimum: int) -> dict[str, Any]:
-    """The entry of ``column`` (see the module) for the tables in ``samples``, of which ``"real"`` sets the cells."""
+    """The entry of ``column`` (see the module) for the tables in ``samples``, of which ``"real"`` sets the cells.
+
+    Rows count by :attr:`engine.evaluation.cells.Sample.weights`.
+    """
     real = samples[REAL]
     present = real.frame[column.name].notna().to_numpy()
     entry: dict[str, Any] = {
@@ -47,6 +54,9 @@ def describe(samples: Mapping[str, Sample], column: Column, *, minimum: int) -> 
         "reference_high": column.reference_high,
         "missing": {"note": ""},
     }
+    weighted = [table for table, sample in samples.items() if sample.weights is not None]
+    if weighted:
+        entry["weighted"] = weighted
     for table, sample in samples.items():
         share, note = _missing_share(sample, column.name, 1 if table == SYNTHETIC else minimum)
         entry["missing"][table] = share
@@ -71,7 +81,7 @@ def _missing_share(sample: Sample, name: str, minimum: int) -> tuple[float | Non
         return None, f"all but fewer than {minimum} patients"
     if minimum <= 1:
         return round(float(missing.mean()), 4), ""
-    return rounded_share(int(missing.sum()), len(missing)), ""
+    return sample.rounded(missing, np.ones(len(missing), dtype=bool)), ""
 
 
 def _histogram(samples: Mapping[str, Sample], column: Column, minimum: int) -> dict[str, Any]:
@@ -103,7 +113,7 @@ def _histogram(samples: Mapping[str, Sample], column: Column, minimum: int) -> d
         "stats": {t: _stats(numbers[t], samples[t], column, minimum if t != SYNTHETIC else 1) for t in samples},
     }
     told = _told(samples, column, minimum)
-    return entry | _similarity({t: (ks_complement, numbers[REAL], numbers[t]) for t in told}, "KS complement")
+    return entry | _similarity(samples, {t: (numbers[REAL], numbers[t]) for t in told}, ks_complement, "KS complement")
 
 
 def _width(edges: np.ndarray) -> float:
@@ -126,7 +136,7 @@ def _bars(samples: Mapping[str, Sample], column: Column, minimum: int) -> dict[s
     told = [] if found.pooling.hidden else _told(samples, column, minimum)
     # The exact distance, with the shares that are shown, would give the share of one category in a small pool.
     codes = found.places if 0 < found.pooled < _TELLS_NOTHING else found.codes
-    return entry | _similarity({t: (tv_complement, codes[REAL], codes[t]) for t in told}, "TV complement")
+    return entry | _similarity(samples, {t: (codes[REAL], codes[t]) for t in told}, tv_complement, "TV complement")
 
 
 def _told(samples: Mapping[str, Sample], column: Column, minimum: int) -> list[str]:
@@ -138,24 +148,27 @@ def _told(samples: Mapping[str, Sample], column: Column, minimum: int) -> list[s
 def _shares(counts: Mapping[str, Counts], minimum: int) -> dict[str, list[float | None]]:
     out: dict[str, list[float | None]] = {}
     for table, cells in counts.items():
-        total = int(cells.rows.sum())
+        mass, total = cells.mass.tolist(), round(float(cells.mass.sum()), 6)
         if table == SYNTHETIC:
-            out[table] = [round(float(rows) / total, 4) if total else None for rows in cells.rows]
+            out[table] = [round(rows / total, 4) if total else None for rows in mass]
             continue
         shown = publishable(cells, minimum) if table == HOLDOUT else np.ones(len(cells.rows), dtype=bool)
         if shown is None or int(cells.support.sum()) < minimum:
             shown = np.zeros(len(cells.rows), dtype=bool)
-        pairs = zip(cells.rows, shown, strict=True)
-        out[table] = [rounded_share(int(rows), total) if visible else None for rows, visible in pairs]
+        pairs = zip(mass, shown, strict=True)
+        out[table] = [rounded_share(rows, total) if visible else None for rows, visible in pairs]
     return out
 
 
-def _similarity(pairs: Mapping[str, tuple], metric: str) -> dict[str, Any]:
+def _similarity(
+    samples: Mapping[str, Sample], pairs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    formula: Callable[..., float | None], metric: str,
+) -> dict[str, Any]:  # fmt: skip
     found: dict[str, Any] = {"metric": metric}
     for table in (SYNTHETIC, HOLDOUT):
         if table in pairs:
-            formula, real, other = pairs[table]
-            value = formula(real, other)
+            real, other = pairs[table]
+            value = formula(real, other, samples[REAL].weights, samples[table].weights)
             found[table] = None if value is None else round(value, 2 if len(real) < 1000 else 3)
     return {"similarity": found} if len(found) > 1 else {}
 
@@ -163,22 +176,14 @@ def _similarity(pairs: Mapping[str, tuple], metric: str) -> dict[str, Any]:
 def _stats(numbers: np.ndarray, sample: Sample, column: Column, minimum: int) -> dict[str, float | None]:
     """Mean, SD, median and quartiles, rounded; each needs as many patients on either side as a cell needs."""
     present = ~np.isnan(numbers)
-    values = numbers[present]
-    support = int(sample.support(present).sum())
-    names = ("mean", "sd", "median", "q1", "q3")
-    needed = (minimum, max(2, minimum), 2 * minimum, 4 * minimum, 4 * minimum)
-    found = (
-        (
-            np.mean(values),
-            np.std(values, ddof=1) if len(values) > 1 else math.nan,
-            *np.quantile(values, [0.5, 0.25, 0.75]),
-        )
-        if len(values)
-        else (math.nan,) * 5
-    )
+    values, known = numbers[present], sample.take(present)
+    support = known.patient_count
+    mean, sd = (None, None) if not len(values) else moments(values, known.weights)
+    found = {"mean": mean if support >= minimum else None, "sd": sd if support >= max(2, minimum) else None}
+    found |= dict(zip(("median", "q1", "q3"), shown_quartiles(values, known, minimum), strict=True))
     return {
-        name: _rounded(float(value), column) if support >= least and math.isfinite(value) else None
-        for name, value, least in zip(names, found, needed, strict=True)
+        name: None if value is None or not math.isfinite(value) else _rounded(value, column)
+        for name, value in found.items()
     }
 
 

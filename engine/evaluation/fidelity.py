@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from engine.cohort.conditions import as_numbers, as_text
+from engine.evaluation import drawing
+from engine.evaluation.cells import Sample
 from engine.schema.table import Column
 
 MOST_ROWS = 2000
@@ -69,9 +71,7 @@ def metadata(columns: Sequence[Column]) -> dict[str, Any]:
 
 def thinned(frame: pd.DataFrame, rng: np.random.Generator, most: int = MOST_ROWS) -> pd.DataFrame:
     """At most ``most`` rows of ``frame``, drawn without replacement."""
-    if len(frame) <= most:
-        return frame
-    return frame.iloc[np.sort(rng.choice(len(frame), most, replace=False))]
+    return drawing.thinned(Sample(frame), rng, most).frame
 
 
 def quality(

@@ -9,6 +9,7 @@ The entry (JSON values) has these keys:
 - ``totals``: per severity ``{label, meaning, rules, real, holdout, synthetic}``: rows that break any of its rules,
   as a share of all rows
 - ``rules_in_all``: how many rules there are; ``notes``: sentences for a person
+- ``weighted``: the tables whose rates are by weight, absent where none is; what is shown is decided by patients alone
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ import numpy as np
 from engine.cohort.plausibility.checkers import Verdict
 from engine.cohort.plausibility.rules import SEVERITIES, rule_book
 from engine.cohort.plausibility.violations import rules_for, verdicts
-from engine.evaluation.cells import Sample, rounded_share
+from engine.evaluation.cells import Sample
 from engine.evaluation.tables import REAL, SYNTHETIC, label_of
 from engine.schema.table import TableSchema
 
@@ -41,7 +42,7 @@ def plausibility(samples: Mapping[str, Sample], schema: TableSchema, *, minimum:
     """The entry (see the module) for the tables in ``samples``, conformed to ``schema``.
 
     Args:
-        samples: ``"real"``, ``"holdout"`` and ``"synthetic"`` rows.
+        samples: ``"real"``, ``"holdout"`` and ``"synthetic"`` rows, which count by their weights.
         schema: the columns that all of them have.
         minimum: counts of real patients below this are not shown.
     """
@@ -69,7 +70,9 @@ def plausibility(samples: Mapping[str, Sample], schema: TableSchema, *, minimum:
         totals[severity] = {"label": label, "meaning": meaning, "rules": len(members)} | {
             table: _total(members, table, judged[table], sample, least[table]) for table, sample in samples.items()
         }
-    return {"rules": rules, "totals": totals, "rules_in_all": len(rule_book().rules), "notes": _notes(rules)}
+    found = {"rules": rules, "totals": totals, "rules_in_all": len(rule_book().rules), "notes": _notes(rules, samples)}
+    weighted = [table for table, sample in samples.items() if sample.weights is not None]
+    return found | ({"weighted": weighted} if weighted else {})
 
 
 def _figure(verdict: Verdict, sample: Sample, minimum: int) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def _figure(verdict: Verdict, sample: Sample, minimum: int) -> dict[str, Any]:
         return _hidden(f"all but fewer than {minimum} patients", checked=True)
     if minimum <= 1:
         return _shown(broken / known, broken)
-    return _shown(rounded_share(broken, known), 0 if not broken else None)
+    return _shown(sample.rounded(verdict.broken, verdict.known), 0 if not broken else None)
 
 
 def _hidden(why: str, *, checked: bool = False) -> dict[str, Any]:
@@ -110,12 +113,14 @@ def _total(
     if any(rule[table]["rate"] is None and judged[rule["id"]].broken.any() for rule in members):
         return _hidden(f"not shown: a rule is broken by fewer than {minimum} patients", checked=True)
     broken = np.logical_or.reduce([judged[rule["id"]].broken for rule in members])
-    return _figure(Verdict(np.ones(len(broken), dtype=bool), broken), sample, minimum)
+    found = _figure(Verdict(np.ones(len(broken), dtype=bool), broken), sample, minimum)
+    return found | {"text": f"{found['text']}, weighted"} if sample.weights is not None and found["rate"] else found
 
 
-def _notes(rules: list[dict[str, Any]]) -> list[str]:
+def _notes(rules: list[dict[str, Any]], samples: Mapping[str, Sample]) -> list[str]:
+    rows = "real rows" if samples[REAL].weights is None else "weighted real rows"
     return [
-        f"{rule[REAL]['rate']:.1%} of the real rows break the rule “{rule['title']}”, which nobody can: look for "
+        f"{rule[REAL]['rate']:.1%} of the {rows} break the rule “{rule['title']}”, which nobody can: look for "
         "mistakes in the data, or in the names and units of its columns."
         for rule in rules
         if rule["severity"] == "impossible" and (rule[REAL]["rate"] or 0) > SUSPICIOUS_RATE

@@ -196,11 +196,6 @@ def _notes(study: Study, report: dict[str, Any]) -> list[str]:
         notes += told["notes"]
         if told["weighted"] and study.holdout_weights.reason:
             notes.append("Held-out real rows could not be weighted alike: their figures differ for that alone.")
-        if told["weighted"]:
-            notes.append(
-                "Weights are used in Table 1, by the classifier and in the conclusions; distributions, associations, "
-                "SDMetrics' scores and plausibility show the real rows as they are."
-            )
     if study.spec.reference_population:
         notes.append("The cohort is weighted to a reference population: the real rows are as they are.")
     if study.reference.dropped:

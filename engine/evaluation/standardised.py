@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engine.evaluation.cells import Sample
+
 _FLAT = 1e-9
 
 
@@ -25,6 +27,23 @@ def quantiles(values: np.ndarray, levels: Sequence[float], weights: np.ndarray |
     if weights is None:
         return [float(value) for value in np.quantile(values, levels)]
     return [float(value) for value in np.quantile(values, levels, weights=weights, method="inverted_cdf")]
+
+
+def shown_quartiles(values: np.ndarray, sample: Sample, minimum: int) -> list[float | None]:
+    """Median, lower and upper quartile of ``values`` (n,) of the rows of ``sample``, by weight.
+
+    None where fewer than ``minimum`` patients lie on either side: a quantile by weight may have few beside it.
+    """
+    if not len(values):
+        return [None] * 3
+    support = int(sample.support(np.ones(len(values), dtype=bool)).sum())
+    found: list[float | None] = []
+    for level, parts in zip(quantiles(values, (0.5, 0.25, 0.75), sample.weights), (2, 4, 4), strict=True):
+        beside = support // parts
+        if sample.weights is not None:
+            beside = min(beside, *(int(sample.support(side).sum()) for side in (values <= level, values >= level)))
+        found.append(level if beside >= minimum else None)
+    return found
 
 
 def number_difference(real: tuple[float, float], other: tuple[float, float]) -> float | None:

@@ -89,6 +89,12 @@ class Study:
         """The reference rows, those held out, and the cohort, by table."""
         return {REAL: self.real, HOLDOUT: self.holdout, SYNTHETIC: self.synthetic}
 
+    @cached_property
+    def weighted(self) -> dict[str, Sample]:
+        """:attr:`samples` with the weights of the real rows; those without weight are left out."""
+        weights = {REAL: self.weights.values, HOLDOUT: self.holdout_weights.values, SYNTHETIC: None}
+        return {table: sample.weighted(weights[table]) for table, sample in self.samples.items()}
+
     @property
     def too_few(self) -> str:
         """Why figures of the real rows are not told at all, else empty."""
@@ -98,7 +104,7 @@ class Study:
     @cached_property
     def entries(self) -> list[dict[str, Any]]:
         """:func:`engine.evaluation.columns.describe` of each column."""
-        return [describe(self.samples, column, minimum=self.minimum) for column in self.columns]
+        return [describe(self.weighted, column, minimum=self.minimum) for column in self.columns]
 
     @property
     def shown(self) -> list[Column]:

@@ -26,10 +26,10 @@ import numpy as np
 
 from engine.cohort.conditions import as_numbers
 from engine.evaluation.categories import Bars, bars
-from engine.evaluation.cells import Sample, publishable, rounded_share, rounding
+from engine.evaluation.cells import Sample, publishable, rounding
 from engine.evaluation.fidelity import Figure
 from engine.evaluation.reference import shown_count
-from engine.evaluation.standardised import moments, number_difference, quantiles, share_difference
+from engine.evaluation.standardised import moments, number_difference, share_difference, shown_quartiles
 from engine.evaluation.tables import HOLDOUT, REAL, SYNTHETIC, label_of
 from engine.schema.table import Column, Kind
 
@@ -40,27 +40,21 @@ _NOT_SHOWN = "not shown"
 
 @dataclass(frozen=True)
 class _Part:
-    """One table: its rows, their weights, how small a cell may be, and whether exact counts may be told."""
+    """One table: its rows, how small a cell may be, and whether exact counts may be told."""
 
     table: str
     sample: Sample
-    weights: np.ndarray | None
     minimum: int
     exact: bool
     head: dict[str, Any]
 
-    def share(self, rows: np.ndarray, of: np.ndarray) -> float:
-        """Weighted share of ``rows`` among the rows ``of``."""
-        return float(np.average(rows[of], weights=None if self.weights is None else self.weights[of]))
-
     def cell(self, rows: np.ndarray, of: np.ndarray, *, exact: bool) -> dict[str, Any]:
         """The cell of ``rows`` among the rows ``of``, of which there is at least one."""
-        share, total = self.share(rows, of), int(of.sum())
         if exact:
-            count = int(rows.sum())
+            count, share = int(rows.sum()), self.sample.share(rows, of)
             return {"rows": count, "share": share, "text": f"{count:,} ({share:.1%})"}
-        share = rounded_share(share * total, total)
-        return {"rows": None, "share": share, "text": f"{share:.{0 if rounding(total) >= 0.01 else 1}%}"}
+        share, digits = self.sample.rounded(rows, of), 0 if rounding(self.sample.units(of)) >= 0.01 else 1
+        return {"rows": None, "share": share, "text": f"{share:.{digits}%}"}
 
 
 def table_one(
@@ -98,7 +92,7 @@ def _part(table: str, sample: Sample, weights: np.ndarray | None, minimum: int, 
     head = shown_count(sample, kept, minimum) if counted else {"rows": None, "patients": None, "text": _NOT_SHOWN}
     head |= {"weighted": weights is not None}
     exact = weights is None and head["rows"] is not None
-    return _Part(table, sample.take(kept), None if weights is None else weights[kept], minimum, exact, head)
+    return _Part(table, sample.weighted(weights), minimum, exact, head)
 
 
 def _entry(parts: Mapping[str, _Part], column: Column, minimum: int) -> dict[str, Any]:
@@ -138,12 +132,10 @@ def _numbers(parts: Mapping[str, _Part], column: Column, minimum: int, tables: d
     quantile: dict[str, list[float | None]] = {}
     for table, part in parts.items():
         present = ~np.isnan(numbers[table])
-        values, weights = numbers[table][present], None if part.weights is None else part.weights[present]
-        support, least = int(part.sample.support(present).sum()), part.minimum
-        moment[table] = moments(values, weights) if support >= max(2, least) else None
-        levels = quantiles(values, (0.5, 0.25, 0.75), weights) if len(values) else [0.0] * 3
-        needed = (2 * least, 4 * least, 4 * least)
-        quantile[table] = [level if support >= few else None for level, few in zip(levels, needed, strict=True)]
+        values, known = numbers[table][present], part.sample.take(present)
+        told = known.patient_count >= max(2, part.minimum)
+        moment[table] = moments(values, known.weights) if told else None
+        quantile[table] = shown_quartiles(values, known, part.minimum)
     digits = _digits((moment[REAL] or (0.0, 0.0))[1], column)
     is_date = column.kind is Kind.DATE
     for table, found in tables.items():
@@ -241,6 +233,6 @@ def _notes(parts: Mapping[str, _Part], minimum: int) -> list[str]:
         notes.append(
             f"Counts of fewer than {minimum} real patients, and counts that would give them away, are not shown."
         )
-    if any(part.weights is not None for part in parts.values()):
+    if any(part.sample.weights is not None for part in parts.values()):
         notes.append("Real patients are weighted, so their shares and means are shown without counts.")
     return notes

@@ -35,4 +35,4 @@ def table_one(study: Study, progress: Progress) -> dict[str, Any]:
 def rules(study: Study, progress: Progress) -> dict[str, Any]:
     """:func:`engine.evaluation.plausibility.plausibility` of the three tables."""
     progress.update(0.0, "Rules of plausibility")
-    return plausibility(study.samples, TableSchema(columns=study.columns), minimum=study.minimum)
+    return plausibility(study.weighted, TableSchema(columns=study.columns), minimum=study.minimum)

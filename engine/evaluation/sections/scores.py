@@ -1,6 +1,9 @@
 """The section of SDMetrics' scores: ``figures``, ``most_rows`` (per table), ``pair_columns`` (how many), ``notes``.
 
 ``figures`` by name: ``{label, meaning, synthetic, holdout, halves}``, whose tables are ``{value, reason}``.
+
+SDMetrics knows no weights. Weighted rows are therefore drawn anew (:func:`engine.evaluation.drawing.evened`), as many
+as they count as; halves are parted before, so that no row stands in both.
 """
 
 from typing import Any
@@ -13,11 +16,12 @@ from engine.core.progress import Progress
 from engine.evaluation import fidelity
 from engine.evaluation.associations import Coding
 from engine.evaluation.cells import Sample
-from engine.evaluation.fidelity import Figure, thinned
-from engine.evaluation.sections.associated import LEAST_ROWS, halves
+from engine.evaluation.drawing import evened, halves
+from engine.evaluation.fidelity import Figure
+from engine.evaluation.sections.associated import LEAST_ROWS
 from engine.evaluation.similarity import pair_similarity
 from engine.evaluation.study import Study
-from engine.evaluation.tables import HOLDOUT, SYNTHETIC
+from engine.evaluation.tables import HOLDOUT, REAL, SYNTHETIC
 from engine.schema.table import Column
 
 _PAIR_BINS = 8
@@ -44,15 +48,11 @@ def scores(study: Study, progress: Progress, associations: dict[str, Any]) -> di
         return {"figures": figures, "most_rows": fidelity.MOST_ROWS, "pair_columns": 0, "notes": []}
     rng, columns = study.rng("scores"), study.shown
     pair_columns = [column for column in columns if column.name in associations["pair_columns"]]
-    real = thinned(study.real.frame, rng)
-    patients = study.real.patients
-    if patients is not None:
-        patients = pd.Series(patients, index=study.real.frame.index).loc[real.index].to_numpy()
-    against = {
-        SYNTHETIC: (real, thinned(study.synthetic.frame, rng)),
-        HOLDOUT: (real, thinned(study.holdout.frame, rng)),
-        "halves": halves(Sample(real, patients), rng),
-    }
+    tables = {table: evened(study.weighted[table], rng, fidelity.MOST_ROWS) for table in (REAL, SYNTHETIC, HOLDOUT)}
+    parted = halves(tables[REAL] if study.weights.values is None else study.weighted[REAL], rng)
+    parts = [evened(half, rng, fidelity.MOST_ROWS).frame for half in parted]
+    against = {table: (tables[REAL].frame, tables[table].frame) for table in (SYNTHETIC, HOLDOUT)}
+    against["halves"] = parts[0], parts[1]
     found: dict[str, dict[str, Figure]] = {}
     for done, (table, (first, second)) in enumerate(against.items()):
         progress.update(done / 3, f"Quality of the {'real halves' if table == 'halves' else table} rows (SDMetrics)")
@@ -73,7 +73,7 @@ def scores(study: Study, progress: Progress, associations: dict[str, Any]) -> di
         "figures": _figures(found),
         "most_rows": fidelity.MOST_ROWS,
         "pair_columns": len(pair_columns),
-        "notes": _notes(study, columns, pair_columns),
+        "notes": _notes(study, tables, columns, pair_columns),
     }
 
 
@@ -106,9 +106,10 @@ def _all_pairs(real: pd.DataFrame, other: pd.DataFrame, columns: list[Column]) -
     return pair_similarity(coded[0], coded[1], cells)
 
 
-def _notes(study: Study, columns: list[Column], pair_columns: list[Column]) -> list[str]:
+def _notes(study: Study, tables: dict[str, Sample], columns: list[Column], pair_columns: list[Column]) -> list[str]:
     notes = ["Validity asks all real training rows; the other figures ask the reference rows."]
     most = fidelity.MOST_ROWS
+    notes += _weighted(study, tables)
     if max(len(s.frame) for s in study.samples.values()) > most:
         notes.append(f"The figures use {most:,} rows of each larger table, drawn at random.")
     if len(pair_columns) < len(columns):
@@ -117,3 +118,21 @@ def _notes(study: Study, columns: list[Column], pair_columns: list[Column]) -> l
         )
     notes.append("Halves: one random half of the reference against the other, the level that chance alone reaches.")
     return notes
+
+
+def _weighted(study: Study, tables: dict[str, Sample]) -> list[str]:
+    """How weighted rows are scored, in sizes of two digits that tell no count of rows."""
+    words = {REAL: "real", HOLDOUT: "held-out"}
+    sizes = [
+        f"about {float(f'{len(tables[table].frame):.2g}'):,.0f} {word} ones"
+        for table, word in words.items()
+        if study.weighted[table].weights is not None
+    ]
+    if not sizes:
+        return []
+    return [
+        "SDMetrics knows no weights, so real rows are drawn anew by weight (systematic sampling, a fixed seed): "
+        f"{' and '.join(sizes)}, no more than they count as (Kish's effective size). A row of much weight may come "
+        "more than once, but never in both halves. The fewer rows, the less alike chance makes every figure: compare "
+        "with the hold-out and the halves. The association difference is computed with the weights themselves."
+    ]
