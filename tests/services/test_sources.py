@@ -37,7 +37,10 @@ class Bench:
             fingerprint="", message=None, created_at=now(),
         )  # fmt: skip
         if setting:
-            write_json(self.workspace.dataset(id) / "source.json", {"setting": setting})
+            told = dict.fromkeys(("title", "sentence", "source", "licence", "citation", "url", "years", "command"), "x")
+            write_json(
+                self.workspace.dataset(id) / "source.json", {"name": id, "version": 1, "setting": setting, **told}
+            )
         self.datasets.append(record)
         self.schemas[id] = columns
 
