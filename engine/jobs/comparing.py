@@ -1,6 +1,7 @@
-"""The jobs that compare a cohort with the real rows of its data set."""
+"""The jobs that compare a cohort with the real rows of its data set, or with the summary that ships in their place."""
 
 import logging
+from functools import partial
 from typing import Any
 
 from engine.core.errors import UserError
@@ -11,7 +12,7 @@ from engine.jobs.logs import places
 from engine.jobs.records import JobRecord
 from engine.jobs.tables import patient_table, ready_dataset, split
 from engine.storage.database import Database
-from engine.storage.records import State
+from engine.storage.records import SHIPPED, CohortRecord, State
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,21 @@ def compare(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
     it and does not end the job.
     """
     from engine.evaluation import report
+    from engine.evaluation.summarised.report import compare as compare_with_summary
+    from engine.privacy.summary import summary_of
 
-    tables, spec, sampled = _tables(job, workspace, database, progress)
-    file = workspace.comparison(job.payload["cohort_id"])
-    report.compare(
-        *tables, spec=spec, small_cell_minimum=settings().small_cell_minimum, progress=Part(progress, 0.02, 0.98),
+    cohort = _ready_cohort(job, database)
+    file = workspace.comparison(cohort.id)
+    dataset = ready_dataset(database, cohort.dataset_id)
+    if dataset.source == SHIPPED:
+        progress.update(0.0, "Reading the cohort")
+        synthetic, spec, sampled = _synthetic(cohort, workspace)
+        run = partial(compare_with_summary, summary_of(workspace.dataset(dataset.id)), synthetic)
+    else:
+        tables, spec, sampled = _tables(job, workspace, database, progress)
+        run = partial(report.compare, *tables)
+    run(
+        spec=spec, small_cell_minimum=settings().small_cell_minimum, progress=Part(progress, 0.02, 0.98),
         publish=lambda found: write_json(file, found | {"notes": [*sampled, *found["notes"]]}),
         failed=lambda name, error: log.error("section %s of job %s failed\n%s", name, job.id, places(error)),
     )  # fmt: skip
@@ -56,21 +67,31 @@ def _tables(
     job: JobRecord, workspace: Workspace, database: Database, progress: Progress
 ) -> tuple[tuple[Any, Any, Any, Any], Any, list[str]]:
     """Training, hold-out and synthetic rows with the real schema; the cohort's spec; what was sampled, in words."""
-    from engine.cohort.spec import CohortSpec
-    from engine.core.randomness import generator
-    from engine.storage.tables import row_count, sampled_rows
-
-    cohort = database.cohort(job.payload["cohort_id"])
-    if cohort.state is not State.READY:
-        raise UserError(f"cohort {cohort.id} is not generated", remedy="Generate it first.")
+    cohort = _ready_cohort(job, database)
     progress.update(0.0, "Reading the tables")
     dataset = ready_dataset(database, cohort.dataset_id)
     real, schema = patient_table(workspace, dataset)
     rows = split(workspace, dataset.id)
+    synthetic, spec, sampled = _synthetic(cohort, workspace)
+    return (real.iloc[rows["train"]], real.iloc[rows["holdout"]], synthetic, schema), spec, sampled
+
+
+def _ready_cohort(job: JobRecord, database: Database) -> CohortRecord:
+    cohort = database.cohort(job.payload["cohort_id"])
+    if cohort.state is not State.READY:
+        raise UserError(f"cohort {cohort.id} is not generated", remedy="Generate it first.")
+    return cohort
+
+
+def _synthetic(cohort: CohortRecord, workspace: Workspace) -> tuple[Any, Any, list[str]]:
+    """Its rows, its spec, and what was sampled, in words."""
+    from engine.cohort.spec import CohortSpec
+    from engine.core.randomness import generator
+    from engine.storage.tables import row_count, sampled_rows
+
     spec = CohortSpec.model_validate(cohort.spec)
     path = workspace.cohort(cohort.id) / "cohort.parquet"
     synthetic = sampled_rows(path, MOST_SYNTHETIC_ROWS, random=generator(spec.seed, "compared rows"))
-    tables = (real.iloc[rows["train"]], real.iloc[rows["holdout"]], synthetic, schema)
     made = row_count(path)
     sampled = []
     if made > len(synthetic):
@@ -78,4 +99,4 @@ def _tables(
             f"Compared are {len(synthetic):,} of the cohort's {made:,} synthetic rows, drawn at random: figures and "
             "counts of synthetic patients are those of the drawn rows."
         )
-    return tables, spec, sampled
+    return synthetic, spec, sampled

@@ -13,6 +13,7 @@ Categories that a threshold held back are not in it, nor is any count without no
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,19 @@ def summary_of(folder: Path) -> "PrivateSummary":
     Raises:
         DataError: there is none, or it is damaged.
     """
-    found = PrivateSummary.load(folder)
-    if found is None:
+    if not (folder / FILE).exists():
         raise DataError(
             "there is no private summary", where=folder.name, remedy="Choose a private model of this version."
         )
+    return _read(folder, (folder / FILE).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _read(folder: Path, _written_at: int) -> "PrivateSummary":
+    # Pages ask for it at every turn.
+    found = PrivateSummary.load(folder)
+    if found is None:
+        raise DataError("the private summary is gone", where=folder.name, remedy="Start again.")
     return found
 
 

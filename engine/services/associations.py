@@ -1,7 +1,8 @@
 """How strongly the columns of a data set go with a diagnosis, for lists of important columns; aggregates only.
 
 Measured on the real table, so it is not covered by any model's epsilon. Kept in the data set's folder, because the chat
-asks for it again with every request, for as long as table and small-cell minimum stay the same.
+asks for it again with every request, for as long as table and small-cell minimum stay the same. Of a source that ships
+without rows it is read from the private summary of its model.
 """
 
 import json
@@ -17,7 +18,10 @@ from engine.cohort.spec import CohortSpec, Criterion
 from engine.core.errors import UserError
 from engine.core.workspace import read_json, write_json
 from engine.evaluation.associations import Coding, correlation_ratio, cramers_v
+from engine.evaluation.summarised.associations import strengths as of_summary
+from engine.privacy.summary import summary_of
 from engine.schema.table import TableSchema
+from engine.storage.sources import TABLE, has_rows
 from engine.storage.tables import read_table
 
 LEAST_ROWS = 30
@@ -34,7 +38,9 @@ class TableAssociations:
 
     def __call__(self, diagnosis: Criterion) -> Mapping[str, float]:
         """Strength of each column's association with ``diagnosis``; empty where too few patients have or lack it."""
-        path, table_path = self._folder / "associations.json", self._folder / "table.parquet"
+        if not has_rows(self._folder):
+            return of_summary(summary_of(self._folder), diagnosis, small_cell_minimum=self._minimum)
+        path, table_path = self._folder / "associations.json", self._folder / TABLE
         file = table_path.stat()
         # What was measured on an earlier preparation, or with another minimum, does not hold any more.
         measured_on = {"small_cell_minimum": self._minimum, "table": [file.st_mtime_ns, file.st_size]}

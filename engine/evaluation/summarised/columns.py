@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.cohort.spec import CohortSpec
 from engine.evaluation.categories import MOST_CATEGORIES
 from engine.evaluation.histograms import Grid, interval_text
 from engine.evaluation.summarised import figures
-from engine.evaluation.summarised.group import Distribution, Group, distribution
+from engine.evaluation.summarised.group import Distribution, Group, choose, distribution
 from engine.evaluation.tables import REAL, SYNTHETIC, label_of
 from engine.privacy.summary import Margin, PrivateSummary
 from engine.schema.table import Column, Kind
@@ -50,9 +51,10 @@ def describe(group: Group, index: int, synthetic: pd.DataFrame | None, random: n
     return entry
 
 
-def profile(summary: PrivateSummary, group: Group, random: np.random.Generator) -> list[dict[str, Any]]:
+def profile(summary: PrivateSummary) -> list[dict[str, Any]]:
     """One entry per column of the summary as the Data page shows it (:func:`engine.evaluation.profile.profile`)."""
-    entries = [describe(group, index, None, random) for index in range(len(summary.margins))]
+    everyone, random = choose(summary, CohortSpec()), np.random.default_rng(0)
+    entries = [describe(everyone, index, None, random) for index in range(len(summary.margins))]
     return [
         entry | {"present": round(1 - (entry["missing"][REAL] or 0.0), 6), "description": margin.column.description}
         for entry, margin in zip(entries, summary.margins, strict=True)
