@@ -35,6 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(result, ensure_ascii=False, default=str))
     elif given.command == "ledger":
         _show_ledger(result)
+    elif given.command == "bake-off":
+        from engine.services.bake_off_command import show
+
+        print(show(result))
     else:
         _show(result)
     return 0
@@ -72,6 +76,15 @@ def _run(given: argparse.Namespace) -> dict[str, Any]:
             from engine.services.budgets import ledger_accounts
 
             return ledger_accounts(source=given.source, set_limit=given.set_limit)
+        case "bake-off":
+            from engine.services.bake_off_command import bake_off
+
+            return bake_off(
+                table=given.table, holdout=given.holdout, out=given.out, generators=given.generators,
+                epsilon=given.epsilon, delta=given.delta, outcome=given.outcome, schema=given.schema,
+                patient_key=given.patient_key, rows=given.rows, seed=given.seed, limit_seconds=given.limit_seconds,
+                resume=given.resume, progress=progress,
+            )  # fmt: skip
         case "fine-tune":
             from engine.services.fine_tuning import fine_tune
 
@@ -195,6 +208,21 @@ def _parser() -> argparse.ArgumentParser:
     ledger.add_argument("--source", metavar="NAME", help="only this source; its object alone with --json")
     ledger.add_argument("--set-limit", type=float, metavar="E", help="give the source a limit of its own")
 
+    bake = command("bake-off", "train several generators on one table and compare their figures")
+    bake.add_argument("--table", type=Path, required=True)
+    bake.add_argument("--holdout", type=Path, help="rows of other patients; by default 30 % of the table's patients")
+    bake.add_argument("--out", type=Path, required=True, help="RESULTS.json")
+    bake.add_argument("--generators", nargs="+", metavar="NAME", help="by default all of them")
+    bake.add_argument("--epsilon", type=float, nargs="+", default=[], metavar="E", help="private contenders beside")
+    bake.add_argument("--delta", type=float, metavar="D", help="below one over the number of patients")
+    bake.add_argument("--outcome", metavar="COLUMN", help="what models predict; by default the first usual outcome")
+    bake.add_argument("--schema", type=Path, metavar="SCHEMA.json")
+    bake.add_argument("--patient-key", metavar="COLUMN")
+    bake.add_argument("--rows", type=int, help="synthetic rows of each; by default as many as are learned")
+    bake.add_argument("--limit-seconds", type=float, default=600.0, metavar="S", help="most time for one training")
+    bake.add_argument("--seed", type=int, default=settings().default_seed)
+    bake.add_argument("--resume", action="store_true", help="continue an interrupted bake-off")
+
     tune = command("fine-tune", "teach a language model how requests become cohorts")
     tune.add_argument("--out", type=Path, required=True, metavar="ADAPTER_DIR")
     tune.add_argument("--model", metavar="NAME|DIR", help="a model that is on this machine")
@@ -203,7 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     tune.add_argument("--seed", type=int)
     tune.add_argument("--resume", action="store_true", help="continue an interrupted training")
 
-    for one in (prepare, train, generate, evaluate, export, ledger, tune):
+    for one in (prepare, train, generate, evaluate, export, ledger, bake, tune):
         one.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 

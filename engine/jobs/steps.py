@@ -14,6 +14,7 @@ from engine.core.errors import UserError
 from engine.core.progress import Part, Progress
 from engine.core.settings import settings
 from engine.core.workspace import Workspace, read_json, write_json
+from engine.jobs.bake_off import bake_off
 from engine.jobs.comparing import compare, outcome
 from engine.jobs.documents import write_report
 from engine.jobs.drawing import draw_to_file
@@ -150,7 +151,7 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
 STEPS: dict[str, Callable[..., None]] = {
     "prepare": prepare, "train": train, "generate": generate, "compare": compare, "outcome": outcome,
     "report": write_report,
-    "fine_tune": fine_tune,
+    "fine_tune": fine_tune, "bake_off": bake_off,
 }  # fmt: skip
 """The kinds of jobs."""
 

@@ -62,15 +62,19 @@ class Choice:
     allowed: bool
 
 
+def proposed(record: DatasetRecord) -> Level:
+    """The level that suits the number of patients."""
+    return LEVELS[1] if (record.patients or 0) * (LEVELS[1].epsilon or 0) >= _ENOUGH else LEVELS[-1]
+
+
 def level(record: DatasetRecord) -> Level:
     """The level that is chosen; proposed is the one that suits the number of patients."""
-    proposed = 1 if (record.patients or 0) * (LEVELS[1].epsilon or 0) >= _ENOUGH else len(LEVELS) - 1
-    labels = [one.label for one in LEVELS]
+    labels, suits = [one.label for one in LEVELS], LEVELS.index(proposed(record))
     picked = st.radio(
-        "Privacy", labels, index=proposed, key="privacy-level", captions=[one.meaning for one in LEVELS],
+        "Privacy", labels, index=suits, key="privacy-level", captions=[one.meaning for one in LEVELS],
         help="ε bounds what anybody can learn about one patient from the model and all cohorts drawn from it.",
     )  # fmt: skip
-    return LEVELS[labels.index(picked or labels[proposed])]
+    return LEVELS[labels.index(picked or labels[suits])]
 
 
 def experts(chosen: Level, record: DatasetRecord, account: Account, info: GeneratorInfo) -> tuple[float, float] | None:
@@ -81,14 +85,7 @@ def experts(chosen: Level, record: DatasetRecord, account: Account, info: Genera
             "ε of this training", **_bounds(info, "epsilon"), value=chosen.epsilon, step=0.5,
             key=f"epsilon-{chosen.name}-{record.id}", help="Smaller protects more and blurs more.",
         )  # fmt: skip
-        highest = _bounds(info, "delta")["max_value"]
-        proposed = min(studio().training.proposed_delta(record), highest or 1.0)
-        delta = st.number_input(
-            "δ of this training", **_bounds(info, "delta"), value=proposed, step=proposed, format="%.1e",
-            key=f"delta-{record.id}",
-            help="Probability with which the bound of ε may fail. Keep it below one over the number of patients.",
-        )  # fmt: skip
-        asked = float(epsilon), float(delta)
+        asked = float(epsilon), delta_field(record, info, key=f"delta-{record.id}")
     limit = st.number_input(
         "Limit of this source (ε)", min_value=0.1, max_value=10_000.0, value=account.limit, step=1.0,
         key=f"limit-{account.source}-{account.limit}",
@@ -98,6 +95,27 @@ def experts(chosen: Level, record: DatasetRecord, account: Account, info: Genera
         studio().training.set_limit(account, float(limit))
         st.rerun()
     return asked
+
+
+def delta_field(record: DatasetRecord, info: GeneratorInfo, *, key: str) -> float:
+    """The field for delta; proposed is a power of ten below one over the number of patients."""
+    bounds = _bounds(info, "delta")
+    suits = min(studio().training.proposed_delta(record), bounds["max_value"] or 1.0)
+    delta = st.number_input(
+        "δ of this training", **bounds, value=suits, step=suits, format="%.1e", key=key,
+        help="Probability with which the bound of ε may fail. Keep it below one over the number of patients.",
+    )  # fmt: skip
+    return float(delta)
+
+
+def warn_of_few(record: DatasetRecord, epsilon: float) -> None:
+    """Say so where the patients are too few for a private model at ``epsilon`` to say much."""
+    if (record.patients or 0) * epsilon < _ENOUGH:
+        st.warning(
+            f"{record.patients or 0:,} patients are few for ε {epsilon:g}: noise will drown most of what they have in "
+            "common. More patients or a larger ε help; without formal privacy the model learns all, for you alone.",
+            icon=":material/blur_on:",
+        )
 
 
 def state(account: Account, asked: tuple[float, float] | None, record: DatasetRecord) -> Choice:
@@ -112,12 +130,7 @@ def state(account: Account, asked: tuple[float, float] | None, record: DatasetRe
         return Choice({"private": False, "epsilon": None, "delta": None}, True)
     epsilon, delta = asked
     options = {"private": True, "epsilon": epsilon, "delta": delta}
-    if (record.patients or 0) * epsilon < _ENOUGH:
-        st.warning(
-            f"{record.patients or 0:,} patients are few for ε {epsilon:g}: noise will drown most of what they have in "
-            "common. More patients or a larger ε help; without formal privacy the model learns all, for you alone.",
-            icon=":material/blur_on:",
-        )
+    warn_of_few(record, epsilon)
     try:
         outlook = studio().training.outlook(account, epsilon=epsilon, delta=delta)
     except UserError as error:
