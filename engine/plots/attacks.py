@@ -5,12 +5,10 @@ from typing import Any
 import plotly.graph_objects as go
 
 from engine.core.numerals import minus
-from engine.plots.theme import SYNTHETIC, empty_figure, escaped, ink, quiet, shortened, template
+from engine.plots.theme import ROW, SYNTHETIC, empty_figure, escaped, null_line, quiet, template, write_row
 
 _TITLE = "Risk of patients in the training data"
-_ROW = 46
 _MOST_SECRETS = 3
-_LONGEST_LABEL = 40
 _VERDICTS = {"leak": "found", "none_found": "none found", "too_weak": "too weak to say"}
 
 
@@ -49,9 +47,10 @@ def attacks_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     places = list(range(len(rows)))[::-1]
     shown = [(row, place) for row, place in zip(rows, places, strict=True) if not row["reason"]]
     figure = go.Figure()
+    figure.add_trace(null_line(0.0, places, dark=dark))
     figure.add_trace(
         go.Scatter(
-            **_segments(shown, "chance", -0.18),
+            **_segments(shown, "chance", -0.33),
             mode="lines",
             name="Control: other patients",
             line={"color": quiet(dark=dark), "width": 7},
@@ -61,7 +60,7 @@ def attacks_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     )
     figure.add_trace(
         go.Scatter(
-            **_segments(shown, "risk", 0.14),
+            **_segments(shown, "risk", -0.1),
             mode="lines",
             line={"color": SYNTHETIC, "width": 2, "dash": "4px,2px"},
             legendgroup="risk",
@@ -72,7 +71,7 @@ def attacks_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     figure.add_trace(
         go.Scatter(
             x=[row["risk"]["value"] for row, _ in shown],
-            y=[place + 0.14 for _, place in shown],
+            y=[place - 0.1 for _, place in shown],
             mode="markers",
             name="Training patients",
             legendgroup="risk",
@@ -90,29 +89,23 @@ def attacks_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
         )
     )
     for row, place in zip(rows, places, strict=True):
-        text = "not assessable" if row["reason"] else f"{_text(row['risk'])}<br>{row['verdict']}"
-        figure.add_annotation(
-            x=1.01, xref="paper", xanchor="left", y=place, showarrow=False, align="left", text=text,
-            font={"size": 12, "color": ink(dark=dark)},
-        )  # fmt: skip
-    figure.add_vline(x=0, line={"color": quiet(dark=dark), "width": 1.5, "dash": "dot"})
+        text = "not assessable" if row["reason"] else f"◆ {_text(row['risk'])} · {row['verdict']}"
+        write_row(figure, place, row["label"], [(text, 0)], dark=dark)
     ends = [row[part]["low"] for row, _ in shown for part in ("risk", "chance") if row[part]["low"] is not None]
     figure.update_xaxes(
-        title={"text": "Risk beyond the control, 95 % interval rounded outwards<br>(0 none, 1 certain)"},
+        title={"text": "Risk beyond the control, 95 % interval<br>rounded outwards (0 none, 1 certain)"},
+        showgrid=False,
+        showline=True,
+        zeroline=False,
+        ticks="outside",
         range=[max(-1.0, min([-0.05, *ends])) - 0.03, 1.03],
     )
-    figure.update_yaxes(
-        tickvals=places,
-        ticktext=[escaped(shortened(row["label"], _LONGEST_LABEL)) for row in rows],
-        range=[-0.6, len(rows) - 0.4],
-        showgrid=False,
-        zeroline=False,
-    )
+    figure.update_yaxes(range=[-0.5, len(rows) - 0.5], visible=False)
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": _TITLE, "subtitle": {"text": "filled: more exposed than patients who were not in it"}},
-        height=185 + _ROW * len(rows),
-        margin={"t": 104, "r": 150},
+        title={"text": _TITLE, "subtitle": {"text": "filled: more exposed than other patients"}},
+        height=205 + ROW * len(rows),
+        margin={"l": 16, "r": 24},
         hovermode="closest",
     )
     return figure

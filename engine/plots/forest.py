@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from engine.core.numerals import minus
-from engine.plots.theme import REAL, SYNTHETIC, empty_figure, escaped, ink, quiet, shortened, template, wrapped
+from engine.plots.theme import REAL, ROW, SYNTHETIC, empty_figure, escaped, null_line, template, wrapped, write_row
 
 _NAMES = {"real": "Real", "synthetic": "Synthetic"}
 _STYLES: dict[str, dict[str, Any]] = {
@@ -14,9 +14,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "synthetic": {"color": SYNTHETIC, "dash": "dash", "symbol": "diamond-open", "sign": "◇", "shift": -0.33, "at": 168},
 }
 """``shift``: of the interval in its row; ``at``: where the numbers begin, in pixels."""
-_ROW = 80
 _TOP = 116
-_LONGEST_LABEL = 48
 _WIDEST_RATIO = 100.0
 
 
@@ -35,7 +33,7 @@ def forest_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     start, end = _limits(terms, is_ratio=is_ratio)
     figure = go.Figure()
     places = list(range(len(terms)))[::-1]
-    figure.add_trace(_null(entry["null"], places, dark=dark))
+    figure.add_trace(null_line(entry["null"], places, dark=dark))
     for table, style in _STYLES.items():
         heights = [place + style["shift"] for place in places]
         figure.add_trace(_intervals(terms, table, heights, start, end))
@@ -57,7 +55,8 @@ def forest_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
             )
         )
     for term, place in zip(terms, places, strict=True):
-        _write(figure, term, place, dark=dark)
+        numbers = [(f"{style['sign']} {_text(term[table])}", style["at"]) for table, style in _STYLES.items()]
+        write_row(figure, place, term["label"], numbers, dark=dark)
     unit = f" ({entry['outcome']['unit']})" if not is_ratio and entry["outcome"]["unit"] else ""
     axis: dict[str, Any] = {"title": {"text": f"{entry['effect'].capitalize()}{escaped(unit)}, 95 % interval"}}
     if is_ratio:
@@ -72,34 +71,11 @@ def forest_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     figure.update_layout(
         template=template(dark=dark),
         title={"text": title, "subtitle": {"text": _subtitle(entry)}},
-        height=_TOP + 24 * lines + 70 + _ROW * len(terms),
+        height=_TOP + 24 * lines + 70 + ROW * len(terms),
         margin={"t": _TOP + 24 * lines, "l": 16, "r": 24},
         hovermode="closest",
     )
     return figure
-
-
-def _null(null: float, places: list[int], *, dark: bool) -> go.Scatter:
-    """No effect, as a line through the intervals of each row and not through its text."""
-    x = [value for _ in places for value in (null, null, None)]
-    y = [height for place in places for height in (place + 0.02, place - 0.45, None)]
-    line = {"color": quiet(dark=dark), "width": 1.5, "dash": "dot"}
-    return go.Scatter(x=x, y=y, mode="lines", line=line, showlegend=False, hoverinfo="skip")
-
-
-def _write(figure: go.Figure, term: dict[str, Any], place: int, *, dark: bool) -> None:
-    """The row's name and below it both effects in numbers."""
-    common: dict[str, Any] = {
-        "x": 0, "xref": "paper", "xanchor": "left", "y": place + 0.5, "yanchor": "top", "showarrow": False,
-        "align": "left",
-    }  # fmt: skip
-    label = f"<b>{escaped(shortened(term['label'], _LONGEST_LABEL))}</b>"
-    figure.add_annotation(text=label, font={"size": 13, "color": ink(dark=dark)}, **common)
-    for table, style in _STYLES.items():
-        figure.add_annotation(
-            text=f"{style['sign']} {_text(term[table])}", xshift=style["at"], yshift=-18,
-            font={"size": 12, "color": ink(dark=dark)}, **common,
-        )  # fmt: skip
 
 
 def forest_alt_text(entry: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ so a chart sits on whatever page or paper it is put on.
 """
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -18,6 +19,9 @@ _SIZE = 14
 _LONGEST_SENTENCE = 46
 _LONGEST_LINE = 38
 """Characters of a title that a phone shows in one line."""
+_LONGEST_ROW = 48
+ROW = 80
+"""Height of a forest plot's row in pixels."""
 
 
 def ink(*, dark: bool) -> str:
@@ -117,6 +121,34 @@ def empty_figure(message: str, *, title: str = "", dark: bool = False, height: i
         font={"color": quiet(dark=dark)},
     )
     return figure
+
+
+def write_row(
+    figure: go.Figure, place: int, label: str, numbers: Sequence[tuple[str, int]], *, dark: bool = False
+) -> None:
+    """The name of a forest plot's row, and below it its numbers, each so many pixels from the left.
+
+    They stand above the row's intervals (drawn below ``place``), which so have the whole width of a phone.
+    """
+    common: dict[str, Any] = {
+        "x": 0, "xref": "paper", "xanchor": "left", "y": place + 0.5, "yanchor": "top", "showarrow": False,
+        "align": "left",
+    }  # fmt: skip
+    colour = ink(dark=dark)
+    name = f"<b>{escaped(shortened(label, _LONGEST_ROW))}</b>"
+    figure.add_annotation(text=name, font={"size": _SIZE - 1, "color": colour}, **common)
+    for text, shift in numbers:
+        figure.add_annotation(
+            text=text, xshift=shift, yshift=-18, font={"size": _SIZE - 2, "color": colour}, **common
+        )  # fmt: skip
+
+
+def null_line(null: float, places: Sequence[int], *, dark: bool = False) -> go.Scatter:
+    """No effect in a forest plot, as a line through the intervals of each row and not through its text."""
+    x = [value for _ in places for value in (null, null, None)]
+    y = [height for place in places for height in (place + 0.02, place - 0.45, None)]
+    line = {"color": quiet(dark=dark), "width": 1.5, "dash": "dot"}
+    return go.Scatter(x=x, y=y, mode="lines", line=line, showlegend=False, hoverinfo="skip")
 
 
 def shortened(text: str, most: int) -> str:

@@ -87,7 +87,7 @@ def table_one(result: dict[str, Any]) -> None:
     st.dataframe(
         rows.rename(columns=_HEADS), hide_index=True, height=560, key="table-one",
         column_config={
-            "Characteristic": st.column_config.TextColumn(width=260, pinned=True),
+            "Characteristic": st.column_config.TextColumn(width=190, pinned=True),
             **{name: st.column_config.TextColumn(width=150) for name in ("Real", "Synthetic", "Held-out real")},
             **{name: _FIGURE for name in _HEADS.values() if "SMD" in name},
         },

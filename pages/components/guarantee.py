@@ -44,5 +44,5 @@ def _ledger(account: Account | None, *, is_private: bool) -> str:
         return "Ledger: this workspace keeps no account of the patients it was trained on."
     paid = sum(run.state is not RunState.RELEASED for run in account.runs)
     trainings = "no private training" if not paid else f"{paid} private training{'s' if paid > 1 else ''}"
-    told = f"Ledger of its source: {spent_of(account)} by {trainings} on these patients (at δ {account.delta:.2g})."
+    told = f"Ledger of its source: {spent_of(account)} by {trainings} on these patients (at δ {account.delta:g})."
     return told if is_private else f"{told} This model is not among them."

@@ -102,21 +102,24 @@ def test_progress_only_grows() -> None:
 def test_figure_shows_risks_and_their_controls(memorised, dark: bool) -> None:
     figure = attacks_figure(memorised, dark=dark)
     rows = attack_rows(memorised)
-    control, _, risks = figure.data
+    _, control, _, risks = figure.data
     assert list(risks.x) == [row["risk"]["value"] for row in rows]
     assert set(risks.marker.symbol) == {"diamond"}
     # Twice the area less one.
     auc = memorised["membership"]["groups"]["all"]["auc"]["calibrated"]["value"]
     assert risks.x[0] == pytest.approx(2 * auc - 1, abs=1e-3)
     assert control.x[:2] == tuple(rows[0]["chance"][side] for side in ("low", "high"))
-    assert len(figure.layout.annotations) == len(rows)
+    names = [one.text for one in figure.layout.annotations if one.text.startswith("<b>")]
+    assert names == [f"<b>{row['label']}</b>" for row in rows]
+    # Names and numbers begin at the left edge, above their intervals: a phone cuts none.
+    assert {(one.x, one.xref, one.xanchor) for one in figure.layout.annotations} == {(0, "paper", "left")}
     assert control.name.startswith("Control")
 
 
 def test_figure_of_a_safe_cohort_has_open_symbols_around_zero(independent) -> None:
     figure = attacks_figure(independent)
-    assert set(figure.data[2].marker.symbol) == {"diamond-open"}
-    assert figure.layout.xaxis.range[0] < min(x for x in figure.data[1].x if x is not None)
+    assert set(figure.data[3].marker.symbol) == {"diamond-open"}
+    assert figure.layout.xaxis.range[0] < min(x for x in figure.data[2].x if x is not None)
     assert "No risk was found" in attacks_alt_text(independent)
 
 
