@@ -120,15 +120,6 @@ def names() -> list[str]:
     return [bundle.name for bundle in bundles()]
 
 
-def setting_of(name: str) -> Setting:
-    """Where the patients of the bundle called ``name`` are met.
-
-    Raises:
-        DataError: its description cannot be read, or no such bundle ships.
-    """
-    return read_source(settings().shipped_models / name).setting
-
-
 def seal(bundle: Path) -> None:
     """Write the SHA-256 of every file of ``bundle`` into its description."""
     described = read_source(bundle)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -11,10 +11,12 @@ from engine.core.workspace import Workspace, write_json
 from engine.schema.catalogue import catalogue
 from engine.schema.table import TableSchema
 from engine.services.assistant import by_rules
-from engine.services.chat import Chat
-from engine.services.context import Context
 from engine.services.sources import Sources, setting_asked
 from engine.storage.records import DatasetRecord, State, now
+
+if TYPE_CHECKING:
+    from engine.services.chat import Chat
+    from engine.services.context import Context
 
 MIMIC = catalogue().mimic3_schema()
 
