@@ -18,7 +18,8 @@ def association_figure(matrix: dict[str, Any], which: str, *, dark: bool = False
 
     ``matrix`` is ``comparison["associations"]``: ``{titles: [n], kinds: [n], real, synthetic, difference: [n][n]}``,
     None where a pair is not assessable (left blank). ``which`` is ``"real"``, ``"synthetic"`` or ``"difference"``; the
-    difference has its own colours and a scale that ends at the largest difference (at least 0.2).
+    difference has its own colours and a scale that ends at the largest difference (at least 0.2). ``weighted`` names
+    the tables whose measures are by weight.
     """
     titles = matrix["titles"]
     if len(titles) < 2:
@@ -81,7 +82,8 @@ def association_alt_text(matrix: dict[str, Any], which: str) -> str:
         return f"{_TITLES[which]}: associations are not assessable."
     first = "; ".join(f"{a} and {b} {value:+.2f}" for _, value, a, b in sorted(pairs, reverse=True)[:3])
     kind = "largest differences" if which == "difference" else "strongest"
-    return f"{_TITLES[which]}: heat map of associations between {len(titles)} columns. {kind.capitalize()}: {first}."
+    title = _TITLES[which] + (", real rows weighted" if _is_weighted(matrix, which) else "")
+    return f"{title}: heat map of associations between {len(titles)} columns. {kind.capitalize()}: {first}."
 
 
 def _scale(matrix: dict[str, Any], which: str, *, dark: bool) -> tuple[float, float, list[list[Any]]]:
@@ -96,9 +98,14 @@ def _scale(matrix: dict[str, Any], which: str, *, dark: bool) -> tuple[float, fl
     return -1.0, 1.0, [[0, lowest], [0.5, middle], [1, highest]]
 
 
+def _is_weighted(matrix: dict[str, Any], which: str) -> bool:
+    return which != "synthetic" and "real" in matrix.get("weighted", ())
+
+
 def _subtitle(matrix: dict[str, Any], which: str) -> str:
+    parts = ["real rows weighted"] if _is_weighted(matrix, which) else []
     differences = matrix.get("mean_difference") or {}
-    if which != "difference" or differences.get("synthetic") is None:
-        return ""
-    text = f"mean absolute difference {differences['synthetic']:.3f}"
-    return text + (f" · hold-out {differences['holdout']:.3f}" if differences.get("holdout") is not None else "")
+    if which == "difference" and differences.get("synthetic") is not None:
+        parts.append(f"mean absolute difference {differences['synthetic']:.3f}")
+        parts += [f"hold-out {differences['holdout']:.3f}"] if differences.get("holdout") is not None else []
+    return " · ".join(parts)

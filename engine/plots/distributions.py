@@ -4,7 +4,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from engine.plots.bars import NAMES, columns, histogram, rows
+from engine.plots.bar_parts import NAMES
+from engine.plots.bars import columns, histogram, rows
 from engine.plots.theme import empty_figure, escaped, template
 
 _MOST_UPRIGHT = 7
@@ -15,7 +16,8 @@ def distribution_figure(column: dict[str, Any], *, dark: bool = False) -> go.Fig
     """Real beside synthetic, the hold-out as grey ticks, missing values as bars of their own.
 
     ``column`` is an entry of ``comparison["columns"]``: ``{name, title, kind, shown, reason, form, scale, bins:
-    [{label, low, high, real, holdout, synthetic, note}], missing: {real, holdout, synthetic, note}, similarity, …}``.
+    [{label, low, high, real, holdout, synthetic, note}], missing: {real, holdout, synthetic, note}, similarity, …}``;
+    ``weighted`` names the tables whose figures are by weight.
     """
     return _figure(column, ("real", "synthetic"), dark=dark)
 
@@ -34,6 +36,8 @@ def alt_text(column: dict[str, Any]) -> str:
     form = "intervals" if column["form"] == "histogram" else "categories"
     sides = " and ".join(NAMES[table].lower() for table in tables)
     sentences = [f"{title}: shares of {sides} rows over {len(column['bins'])} {form}."]
+    if "real" in column.get("weighted", ()):
+        sentences.append("Real rows are weighted.")
     for table in tables:
         sentences.append(_typical(column, table))
     missing = [
@@ -85,15 +89,15 @@ def _figure(column: dict[str, Any], tables: tuple[str, ...], *, dark: bool) -> g
 
 
 def _subtitle(column: dict[str, Any], tables: tuple[str, ...]) -> str:
-    alike = column.get("similarity", {})
+    parts = ["real rows weighted"] if "real" in column.get("weighted", ()) else []
+    alike, stats = column.get("similarity", {}), column.get("stats", {}).get("real") or {}
     if len(tables) > 1 and alike.get("synthetic") is not None:
-        text = f"{alike['metric']} {alike['synthetic']:.2f}"
-        return text + (f" · hold-out {alike['holdout']:.2f}" if alike.get("holdout") is not None else "")
-    stats = column.get("stats", {}).get("real") or {}
-    if stats.get("median") is not None and column["scale"] != "date":
+        parts.append(f"{alike['metric']} {alike['synthetic']:.2f}")
+        parts += [f"hold-out {alike['holdout']:.2f}"] if alike.get("holdout") is not None else []
+    elif stats.get("median") is not None and column["scale"] != "date":
         quartiles = f" [{stats['q1']:g}–{stats['q3']:g}]" if stats.get("q1") is not None else ""
-        return f"median {stats['median']:g}{quartiles}"
-    return ""
+        parts.append(f"median {stats['median']:g}{quartiles}")
+    return " · ".join(parts)
 
 
 def _is_horizontal(column: dict[str, Any]) -> bool:
