@@ -98,8 +98,8 @@ COSTS = (
     ),
     FigureInfo(
         "rows_per_second", "Rows/s",
-        "Synthetic rows drawn for each second of processor time. Packages of which only synthetic rows are kept draw "
-        "them during the fit, whose time includes it.",
+        "Synthetic rows for each second of processor time, in a draw of 50,000. Packages of which only synthetic rows "
+        "are kept draw them during the fit, whose time includes it.",
         "high", 0,
     ),
 )  # fmt: skip
