@@ -52,11 +52,12 @@ with tabs[3]:
 with tabs[4]:
     outcomes.conclusions(result, chosen)
 with tabs[5]:
-    guarantee.statement(chosen)
+    guarantee.statement(chosen, on_real_rows=not findings.is_of_summary(result))
     attacks.privacy(result)
 with tabs[6]:
     plausibility.plausibility(result)
-st.caption("Real figures are aggregates: small groups are merged, single records are never shown.")
+if not findings.is_of_summary(result):
+    st.caption("Real figures are aggregates: small groups are merged, single records are never shown.")
 with st.container(horizontal=True):
     if st.button("Export this cohort", type="primary", icon=":material/download:"):
         st.switch_page("pages/export.py")

@@ -7,7 +7,7 @@ from pages.components.entry import through_shell
 
 through_shell("pages/data.py")
 
-from pages.components import preparation, progress
+from pages.components import preparation, progress, shipped
 from pages.components.state import dataset_id, is_dark, studio
 from pages.components.text import plain
 
@@ -30,19 +30,29 @@ if record.state.value != "ready":
     progress.follow(chosen)
     st.stop()
 
-report, profile = studio().datasets.report(chosen), studio().datasets.profile(chosen)
+summary, profile = studio().datasets.summary(chosen), studio().datasets.profile(chosen)
 with st.container(horizontal=True, vertical_alignment="center"):
-    st.metric("Patients", f"{record.patients or 0:,}")
-    st.metric("Rows", f"{record.rows or 0:,}")
+    st.metric("Patients", f"{'' if summary is None else 'about '}{record.patients or 0:,}")
+    if summary is None:
+        st.metric("Rows", f"{record.rows or 0:,}")
     st.metric("Columns", f"{record.columns or 0:,}")
-    if st.button("Train a generator", type="primary", icon=":material/model_training:"):
+    if summary is not None:
+        if st.button("Ask for a cohort", type="primary", icon=":material/groups:"):
+            st.switch_page("pages/cohort.py")
+    elif st.button("Train a generator", type="primary", icon=":material/model_training:"):
         st.switch_page("pages/train.py")
 
-table_tab, report_tab = st.tabs(["Patient table", "Preparation report"])
+if summary is not None:
+    shipped.about_summary(summary)
+table_tab, report_tab = st.tabs(
+    ["Patient table", "Preparation report"] if summary is None else ["Private summary", "Model card"]
+)
 with table_tab:
     st.caption(
         "Every column of the prepared table in aggregates; tick one to see its distribution. "
         "Small groups of patients are merged or left out."
+        if summary is None
+        else "Every column as it was counted with noise; tick one to see its distribution."
     )
     overview = pd.DataFrame([preparation.overview_row(column) for column in profile])
     event = st.dataframe(
@@ -58,4 +68,7 @@ with table_tab:
     else:
         st.caption(plain(f"{column['title']}: {column['reason']}"))
 with report_tab:
-    preparation.show_report(report)
+    if summary is None:
+        preparation.show_report(studio().datasets.report(chosen))
+    else:
+        shipped.card(chosen)

@@ -7,7 +7,7 @@ from pages.components.entry import through_shell
 through_shell("pages/train.py")
 
 from engine.generators.base import Capability
-from pages.components import budget, options, progress
+from pages.components import budget, options, progress, shipped
 from pages.components.state import dataset_id, studio
 from pages.components.text import moment, plain
 
@@ -18,6 +18,9 @@ if chosen is None or studio().datasets.get(chosen).state.value != "ready":
     st.page_link("pages/data.py" if chosen else "pages/start.py", label="Prepare one", icon=":material/table:")
     st.stop()
 record = studio().datasets.get(chosen)
+if shipped.is_shipped(record):
+    shipped.nothing_to_train(record)
+    st.stop()
 st.markdown(
     f"Learn from **{plain(record.name)}**: {record.rows or 0:,} rows of {record.patients or 0:,} patients. "
     "About 30 % of the patients are held out, so that fidelity is judged against real patients the generator never saw."

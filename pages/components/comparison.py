@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.core.numerals import minus
-from pages.components.findings import is_there
+from pages.components.findings import is_of_summary, is_there
 from pages.components.state import is_dark, studio
 from pages.components.text import plain, told
 
@@ -18,14 +18,16 @@ _MOST_PAIRS = 500
 def _scores(result: dict[str, Any]) -> None:
     """SDMetrics scores, each with what held-out real patients reach beside it."""
     figures = result["scores"]["figures"]
+    beside = {"holdout": "Held-out real", "halves": "Real, half against half"}
+    if is_of_summary(result):
+        beside = {"noise": "Noise alone"}
     with st.expander("All scores"):
         st.dataframe(
             [
                 {
                     "Score": entry["label"],
                     "Synthetic": _score(entry["synthetic"]),
-                    "Held-out real": _score(entry["holdout"]),
-                    "Real, half against half": _score(entry["halves"]),
+                    **{head: _score(entry[name]) for name, head in beside.items()},
                     "Meaning": entry["meaning"],
                 }
                 for entry in figures.values()
@@ -69,7 +71,7 @@ def distributions(result: dict[str, Any]) -> None:
             pd.DataFrame([_line(column) for column in members]), hide_index=True, key="figures",
             column_config={
                 "Column": st.column_config.TextColumn(width="medium", pinned=True), "Similarity": _TWO_DIGITS,
-                "Similarity, held-out real": _TWO_DIGITS,
+                "Similarity, held-out real": _TWO_DIGITS, "Similarity, noise alone": _TWO_DIGITS,
             },
             alt=f"Real and synthetic figures of each column of the group {picked}",
         )  # fmt: skip
@@ -93,7 +95,7 @@ def _bars(column: dict[str, Any]) -> list[dict[str, str]]:
             "Bar": label,
             "Real": note if share["real"] is None and note else _percent(share["real"], 1),
             "Synthetic": _percent(share["synthetic"], 1),
-            "Held-out real": _percent(share.get("holdout"), 1),
+            **({"Held-out real": _percent(share["holdout"], 1)} if "holdout" in share else {}),
         }
         for label, share, note in bars
     ]
@@ -108,8 +110,9 @@ def _line(column: dict[str, Any]) -> dict[str, Any]:
         "Missing, real": _percent(column["missing"]["real"]),
         "Missing, synthetic": _percent(column["missing"]["synthetic"]),
         "Similarity": similarity.get("synthetic"),
-        "Similarity, held-out real": similarity.get("holdout"),
-    }
+        **({"Similarity, noise alone": similarity["noise"]} if "noise" in similarity
+           else {"Similarity, held-out real": similarity.get("holdout")}),
+    }  # fmt: skip
 
 
 def typical(column: dict[str, Any], table: str) -> str:
@@ -143,7 +146,7 @@ def associations(result: dict[str, Any]) -> None:
 def _maps(result: dict[str, Any]) -> None:
     found = result["associations"]
     if not found.get("titles"):
-        st.info("Not assessable: there are too few real patients to show associations.")
+        st.info(told(found.get("reason") or "Not assessable: there are too few real patients to show associations."))
         return
     st.caption(told(found["measure"]))
     places = (*st.columns(2), st.container())

@@ -21,6 +21,7 @@ _HEADS = {
 }
 
 _INTERNAL = ":material/lock: Internal: computed on real rows, for people who may see them. Not part of an export."
+_PRIVATE = ":material/shield: Computed on a differentially private summary: no real row is behind these figures."
 
 _FIGURE = st.column_config.TextColumn(width=130, alignment="right")
 
@@ -28,7 +29,7 @@ _FIGURE = st.column_config.TextColumn(width=130, alignment="right")
 def cards(result: dict[str, Any]) -> None:
     """Fidelity, utility and privacy: a figure, its reference on real patients, a sentence."""
     found = result["cards"]
-    st.caption(_INTERNAL)
+    st.caption(_source(result))
     for place, card in zip(st.columns(len(found)), found.values(), strict=True):
         with place, st.container(border=True, height="stretch"):
             pending = card["state"] == "pending"
@@ -70,8 +71,17 @@ def is_there(result: dict[str, Any], section: str) -> bool:
     if stands["state"] == "failed":
         st.error(f"This section could not be made. {told(stands['reason'])}", icon=":material/error:")
         return False
-    st.caption(_INTERNAL)
+    st.caption(_source(result))
     return True
+
+
+def is_of_summary(result: dict[str, Any]) -> bool:
+    """Whether a private summary stands for the real rows, as none ships with the model."""
+    return result["reference"]["kind"] == "summary"
+
+
+def _source(result: dict[str, Any]) -> str:
+    return _PRIVATE if is_of_summary(result) else _INTERNAL
 
 
 def table_one(result: dict[str, Any]) -> None:
@@ -81,7 +91,8 @@ def table_one(result: dict[str, Any]) -> None:
     found = result["table_one"]
     figure, text = studio().comparison.love(found, dark=is_dark())
     st.plotly_chart(figure, width="stretch", theme=None, key="love", alt=text)
-    rows = pd.DataFrame(lines(found), columns=list(_HEADS))
+    heads = [name for name in _HEADS if "holdout" not in name or "holdout" in found["tables"]]
+    rows = pd.DataFrame(lines(found), columns=heads)
     # Leading spaces would be swallowed on the screen.
     rows["characteristic"] = rows["characteristic"].str.replace("  ", "\u2003")
     st.dataframe(

@@ -27,15 +27,21 @@ def summary(dataset_id: str, request: CohortSpec, schema: TableSchema) -> None:
 
 
 def _support(support: Support, schema: TableSchema) -> None:
-    st.markdown(f"**{support.text}** real patients support this request.", help="Counts of 1 to 10 are not shown.")
+    if support.estimated:
+        st.markdown(
+            f"**{support.text}** of the patients that the model learned from are like this, by its own estimate.",
+            help="From the model's differentially private summary: no real patient is counted, and it costs nothing.",
+        )
+    else:
+        st.markdown(f"**{support.text}** real patients support this request.", help="Counts of 1 to 10 are not shown.")
     if len(support.steps) > 1:
         st.dataframe(
             [
                 {
                     "After": "all patients" if step.criterion == "all" else schema[step.criterion].title,
                     "Patients": support.show(step.patients),
-                    "Rows": support.show(step.rows),
                 }
+                | ({} if support.estimated else {"Rows": support.show(step.rows)})
                 for step in support.steps
             ],
             hide_index=True,

@@ -10,7 +10,7 @@ from pages.components.state import studio
 from pages.components.text import plain
 
 
-def statement(cohort_id: str) -> None:
+def statement(cohort_id: str, *, on_real_rows: bool = True) -> None:
     """The guarantee with its unit and neighbours, or plainly that there is none; and what its source has spent."""
     found = studio().comparison.privacy_statement(cohort_id)
     with st.container(border=True, key="guarantee"):
@@ -24,10 +24,27 @@ def statement(cohort_id: str) -> None:
         else:
             st.markdown(_promise(found.guarantee))
             st.caption(
-                "It holds for the model and for every cohort drawn from it, against any attack, known or not. It does "
-                "not hold for the figures of this page, which are computed on the real rows."
+                "It holds for the model and for every cohort drawn from it, against any attack, known or not. "
+                + (
+                    "It does not hold for the figures of this page, which are computed on the real rows."
+                    if on_real_rows
+                    else "It holds for the figures of this page too: no real row is behind them."
+                )
             )
         st.caption(_ledger(found.account, is_private=found.guarantee is not None))
+
+
+def of_export(cohort_id: str) -> None:
+    """In a sentence, what is promised of each patient wherever the files go."""
+    found = studio().comparison.privacy_statement(cohort_id)
+    if found.guarantee is None:
+        st.warning(
+            "**No formal guarantee: treat these files as confidential.** The model was trained without differential "
+            "privacy, so its rows may repeat what single patients have.",
+            icon=":material/lock_open:",
+        )
+    else:
+        st.caption(_promise(found.guarantee))
 
 
 def _promise(told: dict[str, Any]) -> str:

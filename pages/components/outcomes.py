@@ -17,7 +17,8 @@ def conclusions(result: dict[str, Any], cohort_id: str) -> None:
     made = {one["outcome"]["key"]: one for one in result["conclusions"]["outcomes"]} if is_made else {}
     labels = studio().comparison.outcomes(cohort_id)
     if not labels:
-        st.info("Not assessable: no column of the cohort can be an outcome.")
+        reason = result["conclusions"]["reason"] if is_made else ""
+        st.info(told(reason or "Not assessable: no column of the cohort can be an outcome."))
         return
     keys = [*(key for key in made if key in labels), *(key for key in labels if key not in made)]
     key = st.selectbox("Outcome", keys, key="outcome", format_func=lambda one: labels[one]) or keys[0]

@@ -8,8 +8,8 @@ import streamlit as st
 
 from engine.core.errors import CohortStudioError
 from engine.storage.records import CohortRecord, DatasetRecord, State
-from pages.components.budget import spent_of
 from pages.components.entry import wanted
+from pages.components.shipped import spent as spent_of
 from pages.components.state import choose, pin, studio, take_choice
 from pages.components.text import moment, plain
 
@@ -129,8 +129,7 @@ def _work() -> None:
         st.rerun()  # something was made since the bar was drawn, perhaps in another tab
     active = studio().work.active()
     chosen = st.session_state.get("dataset")
-    account = studio().training.known_account(chosen) if chosen else None
-    spent = f":material/shield: {spent_of(account)}" if account is not None else ""
+    spent = spent_of(chosen)
     if not active:
         st.caption(" · ".join(part for part in (spent, ":material/check_circle: No job is running") if part))
         return

@@ -147,7 +147,7 @@ def test_it_cannot_be_deleted(place: Place) -> None:
 def studio(place: Place, monkeypatch: pytest.MonkeyPatch) -> Studio:
     """The services over a workspace with the bundle; no worker is started."""
     place.register()
-    monkeypatch.setattr("engine.jobs.supervisor.Supervisor.ensure", lambda self: None)
+    monkeypatch.setattr("engine.jobs.supervisor.Supervisor.ensure", lambda self, warm=False: False)
     return Studio(Settings(workspace=place.workspace.root, shipped_models=place.models))
 
 
