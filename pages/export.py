@@ -8,11 +8,17 @@ from pages.components.entry import through_shell
 
 through_shell("pages/export.py")
 
-from pages.components import generation, preparation, report
+from pages.components import generation, guarantee, preparation, report
 from pages.components.state import studio
 
 st.title("Export")
 chosen = generation.ready_cohort().id
+st.markdown(
+    "Each file holds the synthetic rows, their data dictionary and a manifest of what was asked for, what made it and "
+    "what is promised of each patient; it holds no real row and nothing of the comparison, which is computed on real "
+    "rows."
+)
+guarantee.of_export(chosen)
 formats = studio().exports.formats()
 cards = st.columns(len(formats))
 for card, (name, format_) in zip(cards, formats.items(), strict=True):
@@ -29,4 +35,4 @@ dictionary, manifest = st.tabs(["Data dictionary", "Manifest"])
 with dictionary:
     preparation.dictionary(studio().exports.schema(chosen))
 with manifest:
-    st.json(studio().cohorts.manifest(chosen))
+    st.json(studio().exports.manifest(chosen))

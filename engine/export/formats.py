@@ -9,6 +9,7 @@ import pandas as pd
 
 from engine.core.errors import UserError
 from engine.export.excel import write_excel
+from engine.export.manifest import released
 from engine.export.rows import Rows
 from engine.export.tabular import write_csv, write_csv_archive, write_parquet
 from engine.schema.table import TableSchema
@@ -56,10 +57,13 @@ def export(frame: pd.DataFrame, schema: TableSchema, manifest: dict[str, Any], *
 def export_rows(rows: Rows, manifest: dict[str, Any], *, format: str, path: Path) -> Path:
     """Write a cohort as ``format``, part by part; returns ``path``, where the whole file appears at the end.
 
+    What leaves is the synthetic rows, their dictionary and the manifest; nothing in them was computed on real rows
+    but by the model.
+
     Raises:
         UserError: there is no such format, or the cohort does not fit it.
     """
     if format not in FORMATS:
         raise UserError(f"there is no format {format!r}", remedy=f"Formats are: {', '.join(FORMATS)}.")
-    FORMATS[format].write(rows, manifest, path)
+    FORMATS[format].write(rows.leaving(), released(manifest), path)
     return path

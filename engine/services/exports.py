@@ -2,9 +2,11 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from engine.core.workspace import read_json
 from engine.export.formats import FORMATS, Format, export_rows
+from engine.export.manifest import released
 from engine.export.rows import Rows
 from engine.schema.table import TableSchema
 from engine.services.context import Context
@@ -22,8 +24,12 @@ class Exports:
         return {name: one for name, one in FORMATS.items() if one.on_page}
 
     def schema(self, cohort_id: str) -> TableSchema:
-        """The data dictionary's columns."""
-        return read_schema(self._context.workspace.cohort(cohort_id) / "cohort.parquet")
+        """The data dictionary's columns, without bounds that were read from real rows."""
+        return read_schema(self._context.workspace.cohort(cohort_id) / "cohort.parquet").released()
+
+    def manifest(self, cohort_id: str) -> dict[str, Any]:
+        """The manifest as it leaves with every file."""
+        return released(read_json(self._context.workspace.cohort(cohort_id) / "manifest.json"))
 
     def write(self, cohort_id: str, format: str, path: Path) -> Path:
         """Write the cohort into the file ``path``, part by part, so that memory stays flat; returns ``path``.
