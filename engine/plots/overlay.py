@@ -23,7 +23,7 @@ def overlaid(figure: go.Figure, *, dark: bool = False) -> go.Figure:
     return figure
 
 
-def _overlay(figure: go.Figure, real: go.Bar, synthetic: go.Bar, *, dark: bool) -> None:
+def _overlay(figure: go.Figure, real: Any, synthetic: Any, *, dark: bool) -> None:
     across, along = ("y", "x") if real.orientation == "h" else ("x", "y")
     widths = _widths(real)
     # Side by side, each has half of a place: the places begin where the first of the two does.
@@ -46,7 +46,7 @@ def _overlay(figure: go.Figure, real: go.Bar, synthetic: go.Bar, *, dark: bool) 
     figure.add_trace(outline)
 
 
-def _widths(bar: go.Bar) -> list[float]:
+def _widths(bar: Any) -> list[float]:
     across = bar.y if bar.orientation == "h" else bar.x
     return [float(bar.width)] * len(across) if isinstance(bar.width, (int, float)) else [float(w) for w in bar.width]
 
