@@ -47,7 +47,7 @@ def attacks_figure(entry: dict[str, Any], *, dark: bool = False) -> go.Figure:
     places = list(range(len(rows)))[::-1]
     shown = [(row, place) for row, place in zip(rows, places, strict=True) if not row["reason"]]
     figure = go.Figure()
-    figure.add_trace(null_line(0.0, places, dark=dark))
+    figure.add_trace(null_line(0.0, [place for _, place in shown], dark=dark))
     figure.add_trace(
         go.Scatter(
             **_segments(shown, "chance", -0.33),

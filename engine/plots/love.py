@@ -53,7 +53,7 @@ def love_figure(table_one: dict[str, Any], *, most: int = 40, dark: bool = False
                 x=values, y=places, mode="markers", name=name, marker=marker, hovertext=hover, hoverinfo="text"
             )
     largest = max(value for point in shown for value in (point["synthetic"], point["holdout"]) if value is not None)
-    figure.update_xaxes(title_text="Absolute standardised difference", range=[-0.01, 1.08 * max(largest, 0.2)])
+    figure.update_xaxes(title_text="Absolute difference (SMD)", range=[-0.01, 1.08 * max(largest, 0.2)])
     figure.update_yaxes(
         tickvals=places,
         ticktext=[escaped(shortened(point["label"], _LONGEST_LABEL)) for point in shown],
@@ -71,14 +71,14 @@ def love_figure(table_one: dict[str, Any], *, most: int = 40, dark: bool = False
     )
     small = sum(point["synthetic"] < SMALL for point in drawn)
     text = f"{small} of {len(drawn)} columns differ by less than {SMALL:g}"
-    text += f" · the {most} largest differences are shown" if len(drawn) > most else ""
+    text += f"<br>the {most} largest differences are shown" if len(drawn) > most else ""
     figure.update_layout(
         template=template(dark=dark),
         title={"text": "Differences from the real patients", "subtitle": {"text": text}},
         legend={"traceorder": "reversed"},
         # Room for a legend of two lines, as a phone shows it.
-        height=int(202 + _ROW * len(shown)),
-        margin={"t": 124},
+        height=int(210 + _ROW * len(shown)),
+        margin={"t": 132},
     )
     return figure
 
