@@ -173,11 +173,15 @@ def test_real_rows_are_weighted_to_the_proportions_that_were_asked_for():
     found = run(asked, spec=CohortSpec(shares=(share,)))
     notes = " ".join(found["notes"])
     assert "set proportions of died. Real rows are weighted to the proportions asked for" in notes
+    assert "as they are" not in notes
     assert found["weights"]["real"]["weighted"] and found["weights"]["holdout"]["weighted"]
     assert 200 < found["weights"]["real"]["effective_patients"] < len(TRAIN)
     entry = next(one for one in found["table_one"]["columns"] if one["name"] == "died")
     yes = next(one for one in entry["categories"] if one["label"] == "Yes")
     assert [yes[table]["share"] for table in ("real", "holdout")] == pytest.approx([0.6, 0.6], abs=0.002)
+    for section in (*found["columns"], found["associations"], found["plausibility"]):
+        assert section["weighted"] == ["real", "holdout"]
+    assert any("drawn anew by weight" in note for note in found["scores"]["notes"])
     # Age goes with death: without the weights the cohort asked for would look too old.
     age = next(one for one in found["table_one"]["columns"] if one["name"] == "age")
     assert abs(age["smd"]["synthetic"]["value"]) < 0.06

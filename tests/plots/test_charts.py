@@ -60,6 +60,24 @@ def test_bars_are_the_shares_of_the_entry():
     assert list(bars(figure, "Real hold-out").y) == [0.6, 0.4]
 
 
+@pytest.mark.parametrize("kind", [Kind.NUMERIC, Kind.CATEGORICAL])
+def test_weighted_rows_are_drawn_by_weight_and_said(kind):
+    # Twenty rows weigh as much as sixty others.
+    values = [1.0] * 20 + [9.0] * 60 if kind is Kind.NUMERIC else ["a"] * 20 + ["b"] * 60
+    schema = TableSchema(columns=(Column(name="x", kind=kind),))
+    real = Sample(conform(pd.DataFrame({"x": values}), schema))
+    tables = {"real": real.weighted(np.r_[np.full(20, 2.0), np.full(60, 2 / 3)]), "holdout": real, "synthetic": real}
+    column = describe(tables, schema["x"], minimum=11)
+    figure = distribution_figure(column)
+    assert [y for y in bars(figure, "Real").y if y] == [0.5, 0.5]
+    assert [y for y in bars(figure, "Synthetic").y if y] == [0.25, 0.75]
+    assert figure.layout.title.subtitle.text.startswith("real rows weighted · ")
+    assert ": 50.0%" in bars(figure, "Real").hovertext[0] and "Real, weighted" in bars(figure, "Real").hovertext[0]
+    assert "weighted" not in bars(figure, "Real hold-out").hovertext[0] + bars(figure, "Synthetic").hovertext[0]
+    assert "Real rows are weighted." in alt_text(column)
+    assert "weighted" not in alt_text(describe(tables | {"real": real}, schema["x"], minimum=11))
+
+
 def test_real_and_synthetic_differ_by_more_than_colour():
     figure = distribution_figure(hemoglobin())
     assert bars(figure, "Real").marker.color == theme.REAL == "#0072B2"
@@ -250,6 +268,16 @@ def test_no_pair_no_map():
     empty = {"titles": [], "kinds": [], "real": [], "synthetic": [], "difference": []}
     assert "Not assessable" in association_figure(empty, "real").layout.annotations[0].text
     assert "not assessable" in association_alt_text(empty, "real")
+
+
+def test_a_heat_map_of_weighted_rows_says_so():
+    weighted = MATRIX | {"weighted": ["real", "holdout"]}
+    subtitles = {
+        which: association_figure(weighted, which).layout.title.subtitle.text for which in ("real", "synthetic")
+    }
+    assert subtitles == {"real": "real rows weighted", "synthetic": ""}
+    assert association_alt_text(weighted, "difference").startswith("Difference (synthetic − real), real rows weighted:")
+    assert "weighted" not in association_alt_text(weighted, "synthetic") + association_alt_text(MATRIX, "real")
 
 
 def test_heat_map_in_words():
