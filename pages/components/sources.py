@@ -33,12 +33,12 @@ def ask(text: str, *, anew: bool = False) -> None:
         dialogue.begin_anew()
     st.session_state[_CHOICE] = (text, found) if found is not None else None
     dialogue.say(chosen, text)
+    st.session_state[_TO_COHORT] = anew
 
 
 def ask_anew(text: str) -> None:
     """Ask in a conversation of its own, and show it on the Cohort page; a callback."""
     ask(text, anew=True)
-    st.session_state[_TO_COHORT] = True
 
 
 def resume(conversation_id: str, of: str) -> None:
