@@ -3,17 +3,20 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.cohort.conditions import Condition, compile_conditions
+from engine.cohort.population import target
 from engine.cohort.predicate import satisfied
 from engine.cohort.spec import LARGE, CohortSpec
 from engine.core.errors import InternalError, UserError
 from engine.core.progress import Progress
 from engine.core.randomness import generator as random_generator
 from engine.generators.base import Capability, Generator
+from engine.sampling import population
 from engine.sampling.plausible import Enforcement
 from engine.sampling.shares import Stratum, share_columns, strata
 
@@ -24,6 +27,9 @@ EXTRAPOLATION_SUPPORT = 11
 REJECTION_ROUNDS = 60
 REJECTION_BATCH = 20_000
 POOL_ROWS = 20_000
+POOL_ROUNDS = 20
+MAX_POOL_ROWS = 100_000
+"""Rows of the pool of a large cohort that follows a population."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Draw:
         seconds: wall time.
         redrawn: rows that broke an impossible rule of plausibility and were replaced.
         repaired: returned rows of which a cell that others define was recomputed.
+        population: the reference population and how nearly it is reached (:func:`engine.sampling.population.report`).
     """
 
     frame: pd.DataFrame
@@ -52,6 +59,7 @@ class Draw:
     seconds: float = 0.0
     redrawn: int = 0
     repaired: int = 0
+    population: dict[str, Any] | None = None
 
 
 def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, progress: Progress) -> Draw:
@@ -69,11 +77,6 @@ def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, 
             f"{spec.patients:,} rows at once are too many",
             remedy=f"Ask for at most {MAX_ROWS:,}, or draw them in parts.",
         )
-    if spec.reference_population is not None:
-        raise UserError(
-            f"no reference population {spec.reference_population!r} is available for this source",
-            remedy="Generate without it.",
-        )
     schema = generator.schema
     names = list(spec.columns) if spec.columns is not None else schema.names
     for name in names:
@@ -84,21 +87,32 @@ def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, 
     progress.update(0.05, "Reading the request")
     shares = share_columns(spec, schema)
     plan = [Stratum(spec.patients, conditions)]
-    if shares:
+    followed = target(spec, schema)
+    raked, at_hand = None, []
+    if followed is not None:
+        pool = _pool(generator, population.covered(followed, conditions), spec)
+        raked = population.plan(followed, shares, conditions, pool=pool, rows=spec.patients)
+        plan = enforcement.planned(raked.strata, raked.columns)
+        # A model that keeps its rows gives each of them once only if it is asked for them stratum by stratum.
+        if generator.available() is None:
+            at_hand = population.held(plan, raked.columns, pool, schema)
+    elif shares:
         pool = _rows(generator, min(POOL_ROWS, 4 * spec.patients + 500), conditions, spec.seed + 1, partial=True)
         plan = strata(shares, conditions, pool=pool, rows=spec.patients, random=random_generator(spec.seed, "shares"))
         plan = enforcement.planned(plan, [share.column.name for share in shares])
     parts = []
     for index, stratum in enumerate(plan):
         progress.update(0.1 + 0.8 * index / len(plan), "Drawing patients")
-        parts.append(_possible(generator, stratum, spec.seed + 7919 * index, enforcement))
+        seed = spec.seed + 7919 * index
+        parts.append(_possible(generator, stratum, seed, enforcement, at_hand[index] if at_hand else None))
     frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
     if len(parts) > 1:
         order = random_generator(spec.seed, "order").permutation(len(frame))
         frame = frame.iloc[order].reset_index(drop=True)
     _check(frame, spec, conditions, generator)
     support = _support(generator, conditions, table)
-    narrowed = bool(conditions or shares)
+    narrowed = bool(conditions or shares or raked)
+    reached = population.report(followed, raked, frame) if followed is not None and raked is not None else None
     progress.update(1.0, "Done")
     return Draw(
         frame=frame[names],
@@ -106,10 +120,11 @@ def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, 
         support_rows=support,
         extrapolated=support is not None and support < EXTRAPOLATION_SUPPORT,
         strategy=_strategy(generator, narrowed),
-        notes=_notes(support),
+        notes=[*_notes(support), *(reached["notes"] if reached is not None else [])],
         seconds=time.perf_counter() - started,
         redrawn=enforcement.redrawn,
         repaired=enforcement.repaired,
+        population=reached,
     )
 
 
@@ -120,11 +135,17 @@ def _support(generator: Generator, conditions: Mapping[str, Condition], table: p
     return None if estimate is None else round(estimate)
 
 
-def _possible(generator: Generator, stratum: Stratum, seed: int, enforcement: Enforcement) -> pd.DataFrame:
+def _possible(
+    generator: Generator, stratum: Stratum, seed: int, enforcement: Enforcement, at_hand: pd.DataFrame | None = None
+) -> pd.DataFrame:
     conditions = stratum.conditions
+
+    def draws(rows: int, seed: int) -> pd.DataFrame:
+        return _rows(generator, rows, conditions, seed)
+
     to_order = not conditions or Capability.CONDITIONS in generator.capabilities
     return enforcement.rows(
-        lambda rows, seed: _rows(generator, rows, conditions, seed),
+        draws if at_hand is None else population.served(at_hand, draws),
         stratum.rows,
         seed=seed,
         conditions=conditions,
@@ -141,6 +162,17 @@ def _rows(
             rows = max(1, min(rows, available))
         return generator.sample(rows, seed=seed % 2**32, conditions=conditions or None)
     return _reject(generator, rows, conditions, seed, partial=partial)
+
+
+def _pool(generator: Generator, conditions: Mapping[str, Condition], spec: CohortSpec) -> pd.DataFrame:
+    """Generated rows from which it can be told what the model has; fewer than wanted where it keeps no more."""
+    wanted = max(POOL_ROWS, min(spec.patients, MAX_POOL_ROWS))
+    parts: list[pd.DataFrame] = []
+    for number in range(1, POOL_ROUNDS + 1):
+        parts.append(_rows(generator, wanted, conditions, spec.seed + 32_452_843 * number, partial=True))
+        if sum(map(len, parts)) >= population.LEAST_POOL or generator.available() is not None:
+            break
+    return pd.concat(parts, ignore_index=True)
 
 
 def _reject(

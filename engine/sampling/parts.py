@@ -11,6 +11,7 @@ from engine.core.errors import UserError
 from engine.core.progress import Part, Progress
 from engine.core.randomness import generator as random_generator
 from engine.generators.base import Generator
+from engine.sampling import population
 from engine.sampling.conditional import Draw, draw
 
 ROWS_AT_ONCE = 200_000
@@ -61,7 +62,9 @@ def draw_in_parts(
 def together(parts: Sequence[Draw]) -> Draw:
     """What the parts of one cohort come to, without their rows."""
     first = parts[0]
-    notes = list(dict.fromkeys(note for part in parts for note in part.notes))
+    # Each part finds figures of its own for the population; the first part's stand for all.
+    told = (note for part in parts for note in part.notes if part is first or note not in _of_population(part))
+    notes = list(dict.fromkeys(told))
     if len(parts) > 1:
         notes.append(f"Drawn in {len(parts)} parts; target shares hold in each of them to the nearest row.")
     return replace(
@@ -71,7 +74,12 @@ def together(parts: Sequence[Draw]) -> Draw:
         seconds=sum(part.seconds for part in parts),
         redrawn=sum(part.redrawn for part in parts),
         repaired=sum(part.repaired for part in parts),
+        population=population.together([part.population for part in parts if part.population is not None]),
     )
+
+
+def _of_population(part: Draw) -> list[str]:
+    return part.population["notes"] if part.population is not None else []
 
 
 def without_rows(drawn: Draw) -> Draw:

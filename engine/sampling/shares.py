@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from engine.cohort.conditions import Condition, as_numbers, as_text, restrict, share_text
+from engine.cohort.raking import largest_remainder
 from engine.cohort.spec import CohortSpec, Share
 from engine.core.errors import UserError
 from engine.schema.table import Column, Kind, TableSchema
@@ -47,7 +48,8 @@ def share_columns(spec: CohortSpec, schema: TableSchema) -> list[ShareColumn]:
     result = []
     for name, shares in by_column.items():
         total = sum(share.share for share in shares)
-        counts = _largest_remainder([*(share.share for share in shares), max(0.0, 1 - total)], spec.patients)
+        exact = np.array([*(share.share for share in shares), max(0.0, 1 - total)]) * spec.patients
+        counts = largest_remainder(exact, spec.patients).tolist()
         categories = tuple(share_text(share, schema[name]) for share in shares)
         result.append(ShareColumn(schema[name], categories, tuple(counts[:-1]), counts[-1]))
     return result
@@ -69,7 +71,7 @@ def strata(
     labels = np.zeros((rows, 0), dtype=int)
     pool_labels = np.zeros((len(pool), 0), dtype=int)
     for column in columns:
-        pool_new = _pool_labels(pool[column.column.name], column)
+        pool_new = labels_of(pool[column.column.name], column)
         new = _assign(labels, pool_labels, pool_new, column, random)
         labels = np.column_stack([labels, new])
         pool_labels = np.column_stack([pool_labels, pool_new])
@@ -79,13 +81,20 @@ def strata(
         narrowed = dict(conditions)
         for column, label in zip(columns, combination, strict=True):
             name = column.column.name
-            narrowed[name] = (
-                _without(narrowed.get(name), column)
-                if label == REST
-                else restrict(narrowed.get(name), column.column, column.categories[label])
-            )
+            narrowed[name] = labelled(narrowed.get(name), column, label)
         result.append(Stratum(int(count), narrowed))
     return result
+
+
+def labelled(condition: Condition | None, column: ShareColumn, label: int) -> Condition:
+    """``condition`` for the rows with one label of the column.
+
+    Raises:
+        UserError: it excludes the label's category, or leaves none to the others.
+    """
+    if label == REST:
+        return _without(condition, column)
+    return restrict(condition, column.column, column.categories[label])
 
 
 def _assign(
@@ -118,7 +127,8 @@ def _exchange(labels: np.ndarray, options: np.ndarray, target: np.ndarray, rando
     return labels
 
 
-def _pool_labels(series: pd.Series, column: ShareColumn) -> np.ndarray:
+def labels_of(series: pd.Series, column: ShareColumn) -> np.ndarray:
+    """(n_rows,) the label of each value: the position of its category, or ``REST``."""
     labels = np.full(len(series), REST)
     for label, category in enumerate(column.categories):
         if column.column.kind.is_ordered:
@@ -144,11 +154,3 @@ def _without(condition: Condition | None, column: ShareColumn) -> Condition:
             remedy="Let the shares add up to 100 %.",
         )
     return Condition(name, categories=frozenset(allowed), allow_missing=base.allow_missing)
-
-
-def _largest_remainder(shares: list[float], rows: int) -> list[int]:
-    exact = np.array(shares) * rows
-    counts = np.floor(exact + 1e-9).astype(int)
-    order = np.argsort(-(exact - counts), kind="stable")
-    counts[order[: rows - counts.sum()]] += 1
-    return counts.tolist()

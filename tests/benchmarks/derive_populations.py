@@ -22,6 +22,7 @@ PERIODS = {
     "us-2003-2006": ("2003-2004", "2005-2006"),
     "us-1999-2002": ("1999-2000", "2001-2002"),
 }
+TITLES = {name: "US population" if name == "us" else f"US population of {name[3:7]}–{name[8:]}" for name in PERIODS}
 BANDS = (20, 30, 40, 50, 60, 70, 80)
 SEXES, ETHNICITIES = ("F", "M"), ("BLACK", "HISPANIC", "OTHER", "WHITE")
 OBESE = 30
@@ -128,7 +129,7 @@ def population(name: str, table: pd.DataFrame) -> dict[str, Any]:
     years = f"{cycles[0][:4]}–{cycles[-1][-4:]}"
     groups = [made for one in GROUPS if (made := group(one, table)) is not None]
     return {
-        "name": name, "label": f"adults of the United States, {years}", "years": years, "source": SOURCE,
+        "name": name, "title": TITLES[name], "label": f"the United States, {years}", "years": years, "survey": "NHANES", "source": SOURCE,
         "method": METHOD, "caveats": list(CAVEATS), "sexes": list(SEXES), "ethnicities": list(ETHNICITIES),
         "includes": {"OTHER": ["ASIAN"]}, "groups": groups,
     }  # fmt: skip
