@@ -78,7 +78,7 @@ def save_model(model: Model, folder: Path) -> None:
     """Write ``model`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"network.{name}": value.contiguous() for name, value in model.weights.items()}
-    tensors["pool.levels"] = torch.from_numpy(np.ascontiguousarray(model.pool.levels))
+    tensors["pool.levels"] = torch.from_numpy(_narrow(model.pool.levels))
     tensors["pool.weights"] = torch.from_numpy(model.pool.weights)
     for number, nesting in enumerate(model.nestings):
         tensors[f"nesting.{number}"] = torch.from_numpy(nesting.allowed.astype(np.uint8))
@@ -141,7 +141,7 @@ def load_model(folder: Path) -> Model:
                 Nesting(entry["coarse"], entry["fine"], tensors[f"nesting.{number}"].numpy().astype(bool))
                 for number, entry in enumerate(manifest["nestings"])
             ),
-            pool=Pool(tensors["pool.levels"].numpy(), tensors["pool.weights"].numpy()),
+            pool=Pool(tensors["pool.levels"].numpy().astype(np.int16), tensors["pool.weights"].numpy()),
             report=report,
             patients=float(manifest.get("patients", report.patients)),
             critic=critic,
@@ -151,6 +151,12 @@ def load_model(folder: Path) -> Model:
         raise DataError(
             "the model's files are damaged or incomplete", where=folder.name, remedy="Train the model again."
         ) from error
+
+
+def _narrow(levels: np.ndarray) -> np.ndarray:
+    """``levels`` in one byte each where all of them fit: the pool is a large part of a small model."""
+    fits = levels.min(initial=0) >= 0 and levels.max(initial=0) <= np.iinfo(np.uint8).max
+    return np.ascontiguousarray(levels, dtype=np.uint8 if fits else levels.dtype)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

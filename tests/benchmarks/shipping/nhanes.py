@@ -73,6 +73,7 @@ def cell_weights(raw: pd.DataFrame, pregnant: pd.Series) -> pd.Series:
 def _person(raw: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
+            "patient_id": raw["seqn"].astype(str),
             "age_years": raw["age_years"].clip(upper=OLDEST).astype("float64"),
             "sex": raw["sex"].map({"female": "F", "male": "M"}),
             "ethnicity": raw["ethnicity"].map(_ETHNICITY),
