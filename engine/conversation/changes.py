@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.cohort.reference_tables import reference_table
 from engine.cohort.spec import CohortSpec, Criterion, Share
 from engine.conversation.rules.wording import phrase, share_phrase
 from engine.schema.table import TableSchema
@@ -112,4 +113,5 @@ def _listed(names: Iterable[str], schema: TableSchema) -> str:
 
 
 def _population(spec: CohortSpec) -> dict[str, str]:
-    return {"": "following the US population"} if spec.reference_population else {}
+    name = spec.reference_population
+    return {"": f"following the {reference_table(name).title}"} if name else {}

@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from engine.cohort.conditions import category_text, compile_conditions
+from engine.cohort.reference_tables import reference_table
 from engine.cohort.spec import CohortSpec, Criterion
 from engine.conversation.rules.wording import phrase, share_phrase
 from engine.core.errors import UserError
@@ -57,7 +58,9 @@ def _facts(spec: CohortSpec, schema: TableSchema) -> dict[str, _Fact]:
         titles = ", ".join(schema[name].label or name.replace("_", " ") for name in spec.columns)
         facts["columns"] = _Fact(frozenset(spec.columns), f"only the columns {titles}")
     if spec.reference_population is not None:
-        facts["population"] = _Fact(spec.reference_population, "following the US population")
+        facts["population"] = _Fact(
+            spec.reference_population, f"following the {reference_table(spec.reference_population).title}"
+        )
     if spec.seed != CohortSpec().seed:
         facts["seed"] = _Fact(spec.seed, f"seed {spec.seed}")
     return facts

@@ -141,6 +141,7 @@ def generate(job: JobRecord, /, *, workspace: Workspace, database: Database, pro
     report = {
         "support_rows": drawn.support_rows, "extrapolated": drawn.extrapolated, "strategy": drawn.strategy,
         "notes": drawn.notes, "redrawn": drawn.redrawn, "repaired": drawn.repaired,
+        "population": drawn.population,
     }  # fmt: skip
     database.update_cohort(
         record.id, state=State.READY, rows=spec.patients, seconds=drawn.seconds, compliance=drawn.compliance,

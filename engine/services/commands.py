@@ -153,6 +153,7 @@ def generate(
         "strategy": result.strategy,
         "redrawn": result.redrawn,
         "repaired": result.repaired,
+        "population": result.population,
         "notes": result.notes,
         "peak_memory_mb": _peak_memory_mb(),
         "out": str(out),

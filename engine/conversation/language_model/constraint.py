@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from engine.cohort.reference_tables import population_names
 from engine.cohort.spec import CohortSpec
 from engine.conversation.language_model.draft import placeholder, plain
 from engine.conversation.language_model.stated import Stated, stated
@@ -74,7 +75,7 @@ def _cohort(said: Stated, schema: TableSchema, text: str, previous: CohortSpec |
     if said.lists_columns:
         fields["columns"] = _list(_enum([column.name for column in schema.features]), said.listed)
     if said.population:
-        fields["reference_population"] = _enum(["us"])
+        fields["reference_population"] = _enum(population_names())
     if said.seeds:
         fields["seed"] = _enum(said.seeds)
     return fields

@@ -10,7 +10,7 @@ Intents other than "generate" and "refine" have no spec: ``{"intent":"question"}
 """
 
 import json
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -34,7 +34,7 @@ class Draft(BaseModel):
     criteria: tuple[Criterion, ...] = ()
     shares: tuple[Share, ...] = ()
     columns: tuple[str, ...] | None = None
-    reference_population: Literal["us"] | None = None
+    reference_population: str | None = None
     seed: int | None = None
 
     @property

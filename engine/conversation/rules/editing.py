@@ -107,8 +107,9 @@ def _apply(facts: Sequence[Fact], *, previous: CohortSpec | None, lexicon: Lexic
         "shares": (*kept_shares, *shares.values()),
         "columns": _columns([fact for fact in facts if isinstance(fact, Columns)], base["columns"], lexicon),
     }
-    if any(isinstance(fact, Population) for fact in facts):
-        changes["reference_population"] = "us"
+    for fact in facts:
+        if isinstance(fact, Population):
+            changes["reference_population"] = fact.name
     try:
         spec = CohortSpec(**changes)
     except ValidationError as error:

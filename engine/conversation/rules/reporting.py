@@ -1,5 +1,6 @@
 """What a turn says about its words: the stretches that were understood, with their meaning, and those that were not."""
 
+from engine.cohort.reference_tables import reference_table
 from engine.conversation.contract import Understood
 from engine.conversation.rules.editing import Edit
 from engine.conversation.rules.facts import (
@@ -73,7 +74,7 @@ def _meaning(fact: Fact, lexicon: Lexicon) -> str:
         case Removal():
             return f"no demand on {', '.join(name.replace('_', ' ') for name in fact.columns)}"
         case Population():
-            return "follows the US population"
+            return f"follows the {reference_table(fact.name).title}"
         case Restart():
             return "a new cohort"
         case Aside():

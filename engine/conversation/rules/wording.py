@@ -1,5 +1,6 @@
 """A cohort, and each of its criteria, in words."""
 
+from engine.cohort.reference_tables import reference_table
 from engine.cohort.spec import CohortSpec, Criterion, Share
 from engine.cohort.vocabulary import category_words, chapters, diseases
 from engine.conversation.rules.concepts import concept_of, time_unit
@@ -36,7 +37,7 @@ def describe(spec: CohortSpec, schema: TableSchema) -> str:
         sentence += ", " + ", ".join(tail)
     endings = [_join([share_phrase(share, schema) for share in spec.shares])] if spec.shares else []
     if spec.reference_population:
-        endings.append("following the US population")
+        endings.append(f"following the {reference_table(spec.reference_population).title}")
     if spec.columns is not None:
         endings.append(f"columns: {', '.join(_title(schema[name]) for name in spec.columns)}")
     return "; ".join([sentence, *endings])
