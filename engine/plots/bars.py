@@ -15,12 +15,13 @@ from engine.plots.bar_parts import (
     short_note,
     ticks_of_holdout,
 )
-from engine.plots.theme import escaped, fill, quiet, shortened
+from engine.plots.theme import escaped, fill, quiet, shortened, wrapped
 
 _TABLES = ("real", "synthetic", "holdout")
 _HEIGHT = 340
 _ROW = 34
 _LONGEST_LABEL = 42
+_LONGEST_LINE = 22
 
 
 def histogram(column: dict[str, Any], tables: tuple[str, ...], with_missing: bool, *, dark: bool) -> go.Figure:
@@ -133,7 +134,8 @@ def rows(column: dict[str, Any], tables: tuple[str, ...], with_missing: bool, *,
     figure = go.Figure()
     # Missing values stand apart below the categories: their share is of all rows, the others' of the rows with a value.
     places = [-i for i in range(len(bins))] + ([-len(bins) - 0.6] if with_missing else [])
-    labels = [escaped(shortened(b["label"], _LONGEST_LABEL)) for b in bins] + (["Missing"] if with_missing else [])
+    labels = [wrapped(shortened(b["label"], _LONGEST_LABEL), _LONGEST_LINE) for b in bins]
+    labels += ["Missing"] if with_missing else []
     height = 0.8 / len(tables)
 
     def with_last(values: list[Any], last: Any) -> list[Any]:

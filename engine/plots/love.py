@@ -12,7 +12,7 @@ from engine.plots.theme import SYNTHETIC, empty_figure, escaped, ink, quiet, sho
 
 SMALL = 0.1
 """An absolute difference below this is small."""
-_LONGEST_LABEL = 42
+_LONGEST_LABEL = 28
 _ROW = 22
 
 

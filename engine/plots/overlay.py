@@ -15,10 +15,17 @@ def overlaid(figure: go.Figure, *, dark: bool = False) -> go.Figure:
     """A chart of :func:`engine.plots.distributions.distribution_figure` with the synthetic bars over the real ones.
 
     Real bars are pale and take the whole width. Over intervals the synthetic ones become a dashed outline, over
-    categories a narrow hatched bar. An axis of missing values stays as it is.
+    categories a narrow hatched bar. Bars of an axis for missing values stay side by side.
     """
     bars = {one.name: one for one in figure.data if isinstance(one, go.Bar) and one.name}
     if {"Real", "Synthetic"} <= set(bars):
+        for one in figure.data:
+            if isinstance(one, go.Bar) and one.legendgroup == "real":
+                one.marker = {"color": _PALE, "line": {"color": REAL, "width": 1.5}}
+        for note in figure.layout.annotations:
+            if "real: " in note.text:
+                # Of a real share that is not shown; the synthetic bar now stands where it was written.
+                note.update({"xanchor": "right"} if note.textangle else {"yanchor": "bottom"})
         _overlay(figure, bars["Real"], bars["Synthetic"], dark=dark)
     return figure
 
@@ -29,7 +36,6 @@ def _overlay(figure: go.Figure, real: Any, synthetic: Any, *, dark: bool) -> Non
     # Side by side, each has half of a place: the places begin where the first of the two does.
     starts = [min(pair) for pair in zip(real[across], synthetic[across], strict=True)]
     real.update({across: starts, "width": [2 * width for width in widths], "legendrank": 1})
-    real.marker = {"color": _PALE, "line": {"color": REAL, "width": 1.5}}
     if real.orientation == "h" or not _touch(starts, widths):
         edge = (1 - _NARROW) / 2
         shifted = [start + 2 * width * edge for start, width in zip(starts, widths, strict=True)]
