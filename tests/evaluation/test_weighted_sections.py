@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.cohort.raking import effective_size
 from engine.cohort.spec import CohortSpec, Share
 from engine.core.progress import Silent
+from engine.evaluation import fidelity
 from engine.evaluation.cells import Counts, Sample, rounding
 from engine.evaluation.columns import describe
 from engine.evaluation.drawing import evened, halves, thinned
@@ -296,6 +297,19 @@ def test_the_scores_say_how_weighted_rows_were_drawn(reports):
     assert f"about {size:,} real ones and about" in told and "Kish" in told
     assert "weight" not in " ".join(plain["scores"]["notes"])
     assert "weighted" not in plain["associations"]
+
+
+def test_a_heavy_row_stands_in_one_half_only(monkeypatch):
+    # In both it would make the level of chance look high, and itself well known.
+    share = Share(column="died", category=True, share=0.6)
+    tables = population(600, 4), population(300, 5), population(300, 6, dying=0.6)
+    study = Study.of(*tables, SCHEMA, spec=CohortSpec(shares=(share,)), minimum=11)
+    compared, real = [], fidelity.quality
+    monkeypatch.setattr(fidelity, "quality", lambda *given: compared.append(given[:2]) or real(*given))
+    scores.scores(study, Silent(), associated.associations(study, Silent()))
+    first, second = (part.index for part in compared[2])
+    assert not set(first) & set(second)
+    assert first.has_duplicates or second.has_duplicates
 
 
 def test_table_one_and_the_distributions_agree(reports):
