@@ -126,7 +126,8 @@ def associations(report: dict[str, Any]) -> list[Section]:
 
     def maps(found: dict[str, Any]) -> Sequence[Block]:
         if not found.get("titles"):
-            return (Text("Not assessable: there are too few real patients to show associations.", "absent"),)
+            few = "Not assessable: there are too few real patients to show associations."
+            return (Text(found.get("reason") or few, "absent"),)
         gaps = found["mean_difference"]
         sentence = f"Mean absolute difference over every pair: synthetic {number_text(gaps.get('synthetic'), 3)}"
         for table, name in (("holdout", "held-out real"), ("halves", "real half against half")):

@@ -284,3 +284,16 @@ def test_the_profile_shows_the_summary() -> None:
     assert [cell["label"] for cell in found["diabetes"]["bins"]] == ["Yes", "No"]
     assert [cell["label"] for cell in found["age_years"]["bins"]] == ["18–39", "40–59", "60–74", "75–95"]
     assert sum(cell["real"] for cell in found["age_years"]["bins"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_document_of_a_comparison_reads_it() -> None:
+    from engine.export.manifest import manifest
+    from engine.reports.facts import Facts
+    from engine.reports.views import internal
+
+    told = manifest(spec(OLD), source={"name": "ward"}, generator={"name": "dp_cgan"}, seed=7)
+    for criteria in ((), (OLD, DIABETIC)):
+        report = compare(NOISY, TABLE, spec=spec(*criteria), small_cell_minimum=11, progress=Silent())
+        made = internal(report, Facts("a cohort", told))
+        assert "no real row ships with this model" in str(made)
+        assert ("three columns" in str(made)) == bool(criteria)
