@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 FILE = "diabetes130_full.csv.gz"
+_NO_CANCER = (166, 167, 168, 169, 173, 177, 178)
+"""Skin other than melanoma (173), and numbers that ICD-9-CM does not use."""
 FLAGS: dict[str, tuple[str, ...]] = {
     "hypertension": ("401", "402", "403", "404", "405"),
     "heart_failure": ("428",),
@@ -31,7 +33,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "hyperlipidemia": ("272",),
     "obesity": ("278",),
     "hypothyroidism": ("243", "244"),
-    "cancer": tuple(str(code) for code in range(140, 209) if code not in (173,)),
+    "cancer": tuple(str(code) for code in range(140, 209) if code not in _NO_CANCER),
 }
 """Comorbidities of ``assets/comorbidities.yaml`` that three digits tell, by ICD-9-CM category.
 
