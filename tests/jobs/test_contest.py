@@ -155,11 +155,11 @@ def test_every_line_has_figures_costs_and_what_frames_them(bench: Bench) -> None
         assert line["figures"]["quality"]["value"] is not None, line["key"]
     ours, package = result["contenders"]
     # A resampler's rows are the patients' rows.
-    assert ours["figures"]["copies"]["text"] == "all of 200"
+    assert ours["figures"]["copies"]["text"] == "all"
     assert result["floor"]["figures"]["copies"]["value"] != 1.0
     assert ours["cost"]["peak_memory_mb"]["value"] > 50 and ours["cost"]["rows_per_second"]["value"] > 1_000
     assert package["cost"]["rows_per_second"]["text"] == "in the fit"
-    assert package["label"] == "Gaussian copula (SDV)" and ours["label"].endswith(", not private")
+    assert package["label"] == "Gaussian copula" and ours["label"].endswith(", not private")
     assert result["asked"]["contenders"][1]["options"] == {"reservoir_rows": 200}
 
 
@@ -187,7 +187,7 @@ def test_a_contender_that_was_fitted_is_not_fitted_again_to_be_measured(bench: B
 KILLED = """
 import sys
 from pathlib import Path
-from tests.jobs.test_bake_off import Database, Queue, Workspace, made, os, signal, steps, unmeasured
+from tests.jobs.test_contest import Database, Queue, Workspace, made, os, signal, steps, unmeasured
 import engine.generators.registry as registry
 registry.create = made
 unmeasured(setattr)
