@@ -113,7 +113,7 @@ def nearest_diagnoses(
         words = [token.key for token in tokens if token.kind == "word" and len(token.key) > 3]
         if all(item.is_("column", "number", "symbol", "filler", "and", "or") for item in request.items[first:last]):
             continue  # what is unclear is what of the column is wanted
-        if not _may_be_a_disease(request, first, last):
+        if not may_be_demanded(request, first, last):
             continue
         near = nearest_titles(words) if words else []
         if near and column is not None:
@@ -126,8 +126,8 @@ def nearest_diagnoses(
     return found
 
 
-def _may_be_a_disease(request: Request, first: int, last: int) -> bool:
-    """Whether a disease can stand there: first of all, after "with", "and" or "no", or before "patients"."""
+def may_be_demanded(request: Request, first: int, last: int) -> bool:
+    """Whether something demanded can stand there: first of all, after "with", "and" or "no", or before "patients"."""
     before = first - 1
     while before >= 0 and request.items[before].is_("filler") and not request.items[before].is_("but", "patients"):
         before -= 1

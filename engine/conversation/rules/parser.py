@@ -8,12 +8,14 @@ spec (``editing``), which is checked for what cannot be met (``feasibility``). E
 
 import re
 import time
+from collections.abc import Callable
 
 from engine.cohort.spec import CohortSpec
 from engine.conversation.contract import Answer, Intent, Turn, Warning
 from engine.conversation.knowledge import answers
 from engine.conversation.knowledge.records import KnowledgeContext
 from engine.conversation.rules import safety
+from engine.conversation.rules.absent import nearest, with_known_diseases
 from engine.conversation.rules.choices import nearest_diagnoses, settle_alternatives
 from engine.conversation.rules.counts import bare_number
 from engine.conversation.rules.editing import edit, starts_afresh
@@ -62,7 +64,15 @@ def parse(
     return turn.model_copy(update={"seconds": round(time.perf_counter() - started, 4)})
 
 
-def _parse(text: str, schema: TableSchema, previous: CohortSpec | None, context: KnowledgeContext | None) -> Turn:
+def _parse(
+    text: str,
+    schema: TableSchema,
+    previous: CohortSpec | None,
+    context: KnowledgeContext | None,
+    *,
+    offering: bool = True,
+) -> Turn:
+    """As :func:`parse`; without ``offering``, what no column records is only reported."""
     refused = _refusal(text)
     if refused is not None:
         return refused
@@ -90,7 +100,10 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None, context:
     base = None if _is_new(request, facts) else previous
     intent: Intent = "generate" if base is None else "refine"
     instead = any(item.is_("instead") for item in request.items)
+    facts = with_known_diseases(facts, request, lexicon)
     offers = nearest_diagnoses(unknown, request, lexicon, facts)
+    if offering:
+        offers += nearest(unknown, request, lexicon, facts, offered=offers, reread=_reread(schema, previous))
     associations = context.associations if context is not None else None
     facts, ranked, told = settled(facts, previous=base, lexicon=lexicon, associations=associations)
     result = edit(facts, previous=base, lexicon=lexicon, instead=instead, offers=offers)
@@ -109,6 +122,14 @@ def _parse(text: str, schema: TableSchema, previous: CohortSpec | None, context:
         answer=told,
         ranked=ranked,
     )
+
+
+def _reread(schema: TableSchema, previous: CohortSpec | None) -> Callable[[str], CohortSpec | None]:
+    def read(text: str) -> CohortSpec | None:
+        turn = _parse(text, schema, previous, None, offering=False)
+        return turn.spec if not turn.not_understood else None
+
+    return read
 
 
 def _elsewhere() -> Turn:
