@@ -47,13 +47,15 @@ def _internal(cohort: CohortRecord, facts: "Facts", workspace: Workspace) -> "Re
 
 
 def _release(cohort: CohortRecord, facts: "Facts", workspace: Workspace) -> "Report":
+    from engine.cohort.spec import CohortSpec
     from engine.core.randomness import generator
     from engine.jobs.comparing import MOST_SYNTHETIC_ROWS
     from engine.reports.views import release
     from engine.storage.tables import read_schema, row_count, sampled_rows
 
     path = workspace.cohort(cohort.id) / "cohort.parquet"
-    rows = sampled_rows(path, MOST_SYNTHETIC_ROWS, random=generator(int(cohort.spec["seed"]), "described rows"))
+    seed = CohortSpec.model_validate(cohort.spec).seed
+    rows = sampled_rows(path, MOST_SYNTHETIC_ROWS, random=generator(seed, "described rows"))
     return release(rows, read_schema(path), facts, rows_in_all=row_count(path))
 
 

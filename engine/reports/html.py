@@ -35,8 +35,8 @@ def as_html(report: Report) -> str:
 </style>
 </head>
 <body class="{report.view}">
-<p class="banner" role="note">{_text(report.mark)}</p>
 <header>
+<p class="banner">{_text(report.mark)}</p>
 <p class="about">{_text(report.about)}</p>
 <h1>{_text(report.title)}</h1>
 <p class="date">Cohort Studio · <time datetime="{_text(report.made_at)}">{_text(report.made_at)}</time></p>
@@ -69,7 +69,7 @@ def _block(block: Block, name: str) -> str:
         case Table():
             return _table(block, name)
         case Figure():
-            return f'<figure class="full">{_image(block)}</figure>'
+            return f'<figure class="full" tabindex="0">{_image(block)}</figure>'
         case Tiles(figures):
             return f'<div class="tiles">{_joined(f"<figure>{_image(one)}</figure>" for one in figures)}</div>'
         case Cards(cards):
@@ -99,7 +99,7 @@ def _table(table: Table, name: str) -> str:
         rows.append(f"<tr>{start}{cells}</tr>")
     # Wider than a phone's screen, it is scrolled by itself; the keyboard has to reach it for that.
     return (
-        f'<div class="scrolled" role="region" aria-labelledby="{name}" tabindex="0"><table>'
+        f'<div class="scrolled" role="group" aria-labelledby="{name}" tabindex="0"><table>'
         f'<caption id="{name}">{_text(table.caption)}</caption><thead><tr>{heads}</tr></thead>'
         f"<tbody>{_joined(rows)}</tbody></table></div>"
     )
