@@ -84,7 +84,8 @@ def _contender(generator: str, options: Mapping[str, Any], rows: int) -> Contend
 
     described = info(generator)
     known = {option.name for option in described.options}
-    key, label, given = generator, described.label, dict(options)
+    # Who made it is told where it is chosen; the table is wide enough.
+    key, label, given = generator, described.label.partition(" (")[0], dict(options)
     if "private" in known:
         epsilon = given.get("epsilon")
         key += "" if epsilon is None else f"_eps{epsilon:g}"

@@ -62,7 +62,11 @@ def bake_off_figure(result: dict[str, Any], *, dark: bool = False) -> go.Figure:
     if trtr is not None:
         figure.add_hline(y=trtr, line={"color": quiet(dark=dark), "dash": "dot", "width": 1.5})
     figure.update_xaxes(title="C2ST: 0.5 (right) cannot be told from real rows", range=[1.03, 0.46])
-    figure.update_yaxes(title=f"TSTR ({outcome['score']})", rangemode="normal")
+    heights = [point["tstr"] for point in points] + ([] if trtr is None else [trtr])
+    span = max(0.02, max(heights) - min(heights))
+    # Room above the highest marker for its number.
+    room = [min(heights) - 0.1 * span, max(heights) + 0.2 * span]
+    figure.update_yaxes(title=f"TSTR ({outcome['score']})", range=room)
     figure.update_layout(
         template=template(dark=dark),
         title={"text": _TITLE, "subtitle": {"text": f"Outcome: {escaped(shortened(outcome['label'], 44))}"}},

@@ -13,8 +13,12 @@ def results(result: dict[str, Any], *, is_active: bool) -> None:
     """Everything that is made so far; ``is_active``: whether the job still works on it."""
     st.caption(":material/lock: Internal: computed on real rows, for people who may see them. Not part of an export.")
     lines = table(result, active=is_active)
+    # A column of its own only where it says something: a phone is narrow.
+    is_told = any(one.state for one in lines)
     shown = [
-        {"Generator": one.label, "Status": one.state} | {info.label: one.cells[info.name] for info in columns()}
+        {"Generator": one.label}
+        | ({"Status": one.state} if is_told else {})
+        | {info.label: one.cells[info.name] for info in columns()}
         for one in lines
     ]
     st.dataframe(
@@ -61,7 +65,7 @@ def _unknown(result: dict[str, Any]) -> None:
         for note in (line or {}).get("notes", []):
             st.caption(f"{plain(line['label'])}: {plain(note)}")
     for reason, names in reasons.items():
-        st.caption(f"{', '.join(dict.fromkeys(names))}: {plain(reason)}")
+        st.caption(f"{', '.join(dict.fromkeys(names))} — {plain(reason)}")
 
 
 def _alt(result: dict[str, Any]) -> str:

@@ -65,13 +65,13 @@ FIGURES = (
         None,
     ),
     FigureInfo(
-        "copies", "Copies of training rows",
+        "copies", "Copies: training",
         "Synthetic rows that equal a training row in every column. Ideal: no more often than they equal a held-out "
         "row, and than held-out rows equal a training row (the ceiling's line).",
         "low",
     ),
     FigureInfo(
-        "copies_holdout", "Copies of held-out rows",
+        "copies_holdout", "Copies: held-out",
         "Synthetic rows that equal a held-out row, which no generator has seen: chance alone.",
         None,
     ),
@@ -82,7 +82,7 @@ FIGURES = (
         "half",
     ),
     FigureInfo(
-        "implausible", "Impossible rows",
+        "implausible", "Impossible",
         "Rows that break a rule of what no patient can be, as the generator makes them; such rows are never returned "
         "in a cohort. Ideal: 0.",
         "low", 4,

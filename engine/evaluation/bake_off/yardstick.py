@@ -222,19 +222,14 @@ class Yardstick:
         entry = self._copied(synthetic)
         if entry["reason"]:
             return missing(("copies", "copies_holdout"), entry["reason"])
-        beside = entry["synthetic_in_holdout"]
-        return {
-            "copies": figure(entry["attack"]["value"], digits=4, text=entry["attack"]["text"]),
-            "copies_holdout": figure(beside["value"], digits=4, text=beside["text"]),
-        }
+        return {"copies": _share(entry["attack"]), "copies_holdout": _share(entry["synthetic_in_holdout"])}
 
     def _real_copies(self) -> Cells:
         entry = self._copied(self.holdout)
         if entry["reason"]:
             return missing(("copies", "copies_holdout"), entry["reason"])
-        control = entry["control"]
         return {
-            "copies": figure(control["value"], digits=4, text=control["text"]),
+            "copies": _share(entry["control"]),
             **missing(("copies_holdout",), "Not assessable: these are the held-out rows."),
         }
 
@@ -277,6 +272,11 @@ def _pair_columns(
     coding = Coding.of(rows, columns, least=minimum)
     whole = association_matrix(rows, columns, coding=coding, least_rows=max(minimum, _LEAST_PAIR_ROWS))
     return tuple(columns[at] for at in strongest(whole, fidelity.MOST_PAIR_COLUMNS))
+
+
+def _share(entry: dict[str, Any]) -> dict[str, Any]:
+    """A share of rows in words, without the number of rows, which all lines have in common."""
+    return figure(entry["value"], digits=4, text=entry["text"].partition(" of ")[0])
 
 
 def _told(error: Exception) -> str:
