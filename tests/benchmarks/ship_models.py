@@ -30,7 +30,7 @@ from tests.benchmarks.shipping.cards import card
 from tests.benchmarks.shipping.figures import FIGURES, scores
 from tests.benchmarks.shipping.recipes import RECIPES, Recipe
 
-HOLDOUT = 0.25
+HOLDOUT = 0.2
 """Share of the people that the fit does not see."""
 SEED = 7
 MOST_BYTES = 5_000_000

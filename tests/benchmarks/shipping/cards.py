@@ -61,7 +61,7 @@ def card(
 def _guarantee(privacy: Mapping[str, Any]) -> str:
     return (
         f"(ε, δ) = ({privacy['epsilon']:.3f}, {privacy['delta']:g})\n\n"
-        f"- Unit: one {privacy['unit']}, with one row.\n"
+        f"- Unit: one {privacy['unit']} (person), with one row.\n"
         f"- Neighbours: {privacy['neighbours']}.\n"
         f"- Public: {privacy['public']}.\n"
         "- Whatever is drawn from the model, and its private summary, is covered by the same (ε, δ): it costs no more."

@@ -86,7 +86,7 @@ DIABETES_130 = (
     Figure("Women", _is("sex", "F")),
     Figure("Black", _is("ethnicity", "BLACK")),
     _mean("Length of stay", "length_of_stay_hours", "h"),
-    _mean("Drugs given", "drug_count", ""),
+    _mean("Different drugs given", "drug_count", "drugs"),
     _share("Type 1 diabetes, of those whose type is coded", "diabetes_type_1"),
     _mean("Age in type 1 diabetes", "age_years", "years", _column("diabetes_type_1")),
     _mean("Age in type 2 diabetes", "age_years", "years", _TYPE_2),
