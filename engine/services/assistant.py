@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from engine.cohort.spec import CohortSpec
 from engine.conversation.backend import Backend, BackendState
 from engine.conversation.conductor import Conductor
-from engine.conversation.contract import BackendName, Turn, Warning
+from engine.conversation.contract import BackendName, Turn
 from engine.conversation.knowledge.records import KnowledgeContext
 from engine.core.errors import UserError
 from engine.core.workspace import Workspace, read_json, write_json
 from engine.schema.table import TableSchema
+from engine.services.populations import with_population
 
 if TYPE_CHECKING:
     from engine.conversation.endpoint.backend import Endpoint
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 LLAMA = "meta-llama/Llama-2-7b-chat-hf"
 ENDPOINT_KEY = "COHORT_STUDIO_ENDPOINT_KEY"
-_FOLLOWS = "follows the US population"
-"""What the rules say of a reference population."""
 
 
 class Choice(BaseModel):
@@ -128,7 +127,7 @@ class Assistant:
         turn = conductor.reply(text, schema=schema, previous=previous, stop=stop, tell=tell, context=context)
         if problem:
             turn = turn.model_copy(update={"notice": f"{turn.notice} {problem}".strip()})
-        return _without_population(turn)
+        return with_population(turn, schema)
 
     def model_state(self) -> BackendState:
         """How far the chosen language model on this machine is."""
@@ -222,41 +221,8 @@ def by_rules(
     context: KnowledgeContext | None = None,
 ) -> Turn:
     """The turn of the rules alone, which needs neither settings nor a workspace."""
-    return _without_population(Conductor().reply(text, schema=schema, previous=previous, context=context))
-
-
-def _without_population(turn: Turn) -> Turn:
-    """``turn`` without a reference population that no shipped table backs, with a warning in its place.
-
-    Also what a warning's button proposes is without it: a form that holds one cannot be generated.
-    """
-    offered = [action.spec for warning in turn.warnings for action in warning.actions]
-    if not any(spec is not None and spec.reference_population for spec in (turn.spec, *offered)):
-        return turn
-    note = Warning(
-        code="infeasible",
-        message="No population table ships with this source yet, so the cohort follows the source's own patients.",
-    )
-    warnings = tuple(
-        warning.model_copy(
-            update={
-                "actions": tuple(
-                    action.model_copy(update={"spec": _of_source(action.spec)}) for action in warning.actions
-                )
-            }
-        )
-        for warning in turn.warnings
-    )
-    understood = tuple(
-        part.model_copy(update={"note": "not possible yet, see the warning"}) if part.meaning == _FOLLOWS else part
-        for part in turn.understood
-    )
-    spec = None if turn.spec is None else _of_source(turn.spec)
-    return turn.model_copy(update={"spec": spec, "understood": understood, "warnings": (*warnings, note)})
-
-
-def _of_source(spec: CohortSpec) -> CohortSpec:
-    return spec.model_copy(update={"reference_population": None})
+    turn = Conductor().reply(text, schema=schema, previous=previous, context=context)
+    return with_population(turn, schema)
 
 
 def _address(choice: Choice) -> str:

@@ -16,6 +16,7 @@ from engine.privacy.groups import size_of
 from engine.privacy.summary import summary_of
 from engine.schema.table import TableSchema
 from engine.services.context import Context
+from engine.services.populations import fitting, population_lines
 from engine.storage.records import CohortRecord, State
 from engine.storage.sources import TABLE, has_rows, schema_of
 from engine.storage.tables import first_rows, read_table
@@ -85,6 +86,18 @@ class Cohorts:
     def sentence(self, spec: CohortSpec, schema: TableSchema) -> str:
         """The cohort in one sentence."""
         return describe(spec, schema)
+
+    def populations(self, schema: TableSchema) -> dict[str, str]:
+        """Label by name of the reference populations that a cohort of ``schema`` can follow."""
+        return fitting(schema)
+
+    def population(self, spec: CohortSpec, schema: TableSchema) -> list[str]:
+        """Whom the cohort follows, in sentences; empty where it follows the source's patients.
+
+        Raises:
+            UserError: the population cannot be followed.
+        """
+        return population_lines(spec, schema)
 
     def generate(
         self, model_id: str, spec: CohortSpec, *, conversation_id: str | None = None

@@ -7,7 +7,7 @@ from engine.cohort.spec import LARGE, MAX_PATIENTS, CohortSpec, Criterion, Share
 from engine.core.errors import UserError
 from engine.schema.table import TableSchema
 from pages.components import criteria, shares
-from pages.components.state import is_current, set_spec, spec, version
+from pages.components.state import is_current, set_spec, spec, studio, version
 
 
 def edit(request: CohortSpec, schema: TableSchema) -> CohortSpec | None:
@@ -36,6 +36,7 @@ def edit(request: CohortSpec, schema: TableSchema) -> CohortSpec | None:
         default=[name for name in request.columns or () if name in schema],
         format_func=lambda name: schema[name].title, placeholder="All columns",
     )  # fmt: skip
+    population = _population(prefix, request, schema)
     if demanded is None:
         return None
     try:
@@ -44,7 +45,7 @@ def edit(request: CohortSpec, schema: TableSchema) -> CohortSpec | None:
             criteria=demanded,
             shares=wanted,
             columns=tuple(columns) or None,
-            reference_population=request.reference_population,
+            reference_population=population,
             seed=int(drawn),
         )
     except ValidationError as error:
@@ -70,6 +71,19 @@ def _criteria(prefix: str, request: CohortSpec, schema: TableSchema) -> tuple[Cr
 def _shares(prefix: str, request: CohortSpec, schema: TableSchema) -> tuple[Share, ...]:
     known = [(number, share) for number, share in enumerate(request.shares) if share.column in schema]
     return tuple(shares.edit(f"{prefix}-s{number}", share, schema, number) for number, share in known)
+
+
+def _population(prefix: str, request: CohortSpec, schema: TableSchema) -> str | None:
+    offered = studio().cohorts.populations(schema)
+    chosen = request.reference_population
+    if not offered and chosen is None:
+        return None
+    names = [None, *offered] if chosen is None or chosen in offered else [None, *offered, chosen]
+    return st.selectbox(
+        "Proportions of age, sex and ethnicity", names, names.index(chosen), key=f"{prefix}-population",
+        format_func=lambda name: offered.get(name, name) if name else "As among the source's patients",
+        help="A population's table sets how many of the patients are of which age, sex and ethnicity.",
+    )  # fmt: skip
 
 
 def _say(error: UserError | ValidationError) -> None:

@@ -7,7 +7,7 @@ from engine.core.errors import UserError
 from engine.schema.table import TableSchema
 from engine.services.cohorts import Support
 from engine.storage.records import CohortRecord, State
-from pages.components import budget, progress
+from pages.components import budget, population, progress
 from pages.components.conversation import earlier
 from pages.components.state import choose, cohort_id, conversation, set_spec, studio
 from pages.components.text import moment
@@ -18,6 +18,8 @@ def summary(dataset_id: str, request: CohortSpec, schema: TableSchema) -> None:
     with st.container(border=True):
         st.text(studio().cohorts.sentence(request, schema))
         try:
+            for line in studio().cohorts.population(request, schema):
+                st.caption(line)
             support = studio().cohorts.support(dataset_id, request)
         except UserError as error:
             st.error(str(error), icon=":material/error:")
@@ -129,7 +131,12 @@ def results() -> None:
         st.metric("Obey every criterion", _percent(cohort.compliance))
         st.metric("Supporting patients", _shown(report.get("support_rows")))
         st.metric("Made in", "–" if cohort.seconds is None else f"{cohort.seconds:.1f} s")
+    followed = report.get("population")
+    if followed is not None:
+        population.reached(followed)
     for note in report.get("notes", []):
+        if followed is not None and note in followed["notes"]:
+            continue
         st.warning(note, icon=":material/warning:")
     st.dataframe(
         studio().cohorts.rows(chosen, 100), hide_index=True, height=260, key="rows",

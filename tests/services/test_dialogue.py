@@ -14,6 +14,7 @@ from engine.core.errors import InternalError, UserError
 from engine.core.settings import Settings
 from engine.core.workspace import Workspace, write_json
 from engine.schema.catalogue import catalogue
+from engine.schema.table import TableSchema
 from engine.services.assistant import Assistant, by_rules
 from engine.services.chat import Chat
 from engine.services.commands_in_text import is_start_over, is_undo
@@ -232,14 +233,35 @@ def test_an_earlier_proposal_comes_forward_against_the_form_of_now(context: Cont
     assert desk.form.patients == 300
 
 
-@pytest.mark.parametrize("text", ["50 women like the US population", "50 pregnant men like the US population"])
-def test_no_proposal_follows_a_population_that_does_not_ship(text: str) -> None:
-    turn = by_rules(text, schema=catalogue().mimic3_schema())
-    assert "No population table" in turn.warnings[-1].message
+def test_no_proposal_follows_a_population_that_the_source_has_no_columns_for() -> None:
+    schema = TableSchema(
+        columns=tuple(one for one in catalogue().mimic3_schema().columns if one.name not in ("age_years", "sex"))
+    )
+    turn = by_rules("50 diabetics like the US population", schema=schema)
+    assert "neither an age in years nor a sex" in turn.warnings[-1].message
     assert [part.text for part in turn.understood if part.note.startswith("not possible")] == ["like the US population"]
-    offered = [action.spec for warning in turn.warnings for action in warning.actions]
-    proposed = [spec for spec in (turn.spec, *offered) if spec is not None]
-    assert proposed and not any(spec.reference_population for spec in proposed)
+    assert turn.spec is not None and turn.spec.patients == 50 and turn.spec.reference_population is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("50 women like the US population", "Age, sex and ethnicity follow all adults in the United States, 2015–2018"),
+        ("representative of US adults: 90 patients with type 2 diabetes", "adults with type 2 diabetes in the United"),
+        ("90 patients with a stroke on US population", "adults after a stroke in the United States, 2015–2018 (NHANES"),
+    ],
+)
+def test_a_proposal_says_whom_its_population_stands_for(text: str, told: str) -> None:
+    turn = by_rules(text, schema=catalogue().mimic3_schema())
+    assert turn.spec is not None and turn.spec.reference_population == "us"
+    assert [part for part in turn.understood if told in part.note]
+    assert not turn.warnings and not turn.not_understood
+
+
+def test_a_population_of_nobody_is_not_proposed() -> None:
+    turn = by_rules("50 boys under 10 based on the US population", schema=catalogue().mimic3_schema())
+    assert "fewer than 30 participants" in turn.warnings[-1].message.lower()
+    assert turn.spec is not None and turn.spec.reference_population is None
 
 
 def test_no_answer_tells_the_largest_value_that_a_patient_has(context: Context) -> None:
