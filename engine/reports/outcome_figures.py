@@ -122,15 +122,14 @@ def survival(entry: dict[str, Any]) -> Figure:
         ticks = [row["time"] for row in at_risk]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
-        across = axes.get_xaxis_transform()
         for line, (name, key) in enumerate((("Real", "real_text"), ("Synthetic", "synthetic"))):
-            height = -0.34 - 0.09 * line
-            axes.annotate(f"{name} at risk", (0, height), xycoords="axes fraction", xytext=(-14, 0),
-                          textcoords="offset points", ha="right", va="center", fontsize=7.5,
-                          color=LINES[name.lower()]["color"])  # fmt: skip
+            # In points below the axis: a share of its height would change while the layout is found.
+            place: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "center"}
+            height, colour = -40 - 12 * line, LINES[name.lower()]["color"]
+            axes.annotate(f"{name} at risk", (0, 0), (-14, height), ha="right", fontsize=7.5, color=colour, **place)
             for row in at_risk:
                 shown = row[key] if isinstance(row[key], str) else f"{row[key]:,}"
-                axes.text(row["time"], height, shown, transform=across, ha="center", va="center", fontsize=7)
+                axes.annotate(shown, (row["time"], 0), (0, height), ha="center", fontsize=7, **place)
 
     first, last = at_risk[0], curve[-1]
     alt = (
