@@ -19,9 +19,9 @@ from typing import Any
 from engine.core.progress import Silent
 from engine.core.settings import Settings
 from engine.core.workspace import Workspace
+from engine.jobs.memory import peak_megabytes
 from engine.jobs.queue import Queue
 from engine.storage.database import Database
-from tests.benchmarks.peers.common import peak_memory_mb
 from tests.benchmarks.processes import run
 from tests.benchmarks.simulated_table import simulated_table
 
@@ -111,7 +111,7 @@ def _measured(workspace: Workspace, step: str, cohort: str) -> dict[str, Any]:
         Studio(Settings(workspace=workspace.root)).exports.write(cohort, step, made)
     return {
         "seconds": round(time.perf_counter() - started, 1),
-        "peak_mb": round(peak_memory_mb()),
+        "peak_mb": round(peak_megabytes()),
         "bytes": made.stat().st_size,
     }
 

@@ -15,14 +15,18 @@ from engine.schema.table import Column, Kind, TableSchema, conform
 SCHEMA = TableSchema(
     columns=(
         Column(name="weight_kg", kind=Kind.NUMERIC, minimum=30, maximum=200),
-        Column(name="height_cm", kind=Kind.NUMERIC, minimum=120, maximum=210),
+        Column(name="systolic_bp", kind=Kind.NUMERIC, unit="mmHg", minimum=60, maximum=200),
+        Column(name="diastolic_bp", kind=Kind.NUMERIC, unit="mmHg", minimum=30, maximum=140),
         Column(name="sex", kind=Kind.CATEGORICAL, categories=("F", "M")),
     )
 )
 
 
 class Measured(Generator):
-    """No two of its rows have the same weight; ``asked`` keeps (rows, seed) of every draw."""
+    """No two of its rows have the same weight; ``asked`` keeps (rows, seed) of every draw.
+
+    Every tenth row has an impossible blood pressure, so that drawing must replace it.
+    """
 
     name, label, privacy = "measured", "Measured", "none"
     schema = SCHEMA
@@ -45,7 +49,8 @@ class Measured(Generator):
         random = np.random.default_rng(seed)
         frame = {
             "weight_kg": random.uniform(30, 200, rows),
-            "height_cm": random.uniform(120, 210, rows),
+            "systolic_bp": random.uniform(90, 200, rows),
+            "diastolic_bp": random.uniform(30, 140, rows),
             "sex": random.choice(["F", "M"], rows),
         }
         return conform(pd.DataFrame(frame), SCHEMA)

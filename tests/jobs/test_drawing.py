@@ -53,19 +53,20 @@ def test_the_file_holds_every_part_as_a_row_group_of_its_own(tmp_path: Path) -> 
     assert (schema, len(frame), frame["weight_kg"].is_unique) == (SCHEMA, 450, True)
     file = pq.ParquetFile(tmp_path / "cohort.parquet")
     assert [file.metadata.row_group(number).num_rows for number in range(5)] == [100, 100, 100, 100, 50]
-    assert [rows for rows, _ in generator.asked] == [100, 100, 100, 100, 50]
     assert (told.support_rows, told.compliance, len(told.notes)) == (70, 1.0, 1)
+    assert told.redrawn > 20
 
 
 @pytest.mark.parametrize("ending", [StoppedError, LeaseLostError, ValueError])
 def test_a_second_attempt_keeps_finished_parts_and_gives_the_same_rows(tmp_path: Path, ending: type[Exception]) -> None:
-    whole = drawn(tmp_path / "whole")
+    first = Measured()
+    whole = drawn(tmp_path / "whole", generator=first)
     with pytest.raises(ending):
         drawn(tmp_path, progress=EndingAt(4, ending))
     assert not (tmp_path / "cohort.parquet").exists()
     generator = Measured()
     told = drawn(tmp_path, generator=generator)
-    assert [rows for rows, _ in generator.asked] == [100, 50]
+    assert 2 <= len(generator.asked) <= 8 < len(first.asked), "two parts, their batches included"
     found = [read_table(folder / "cohort.parquet")[0] for folder in (tmp_path / "whole", tmp_path)]
     pd.testing.assert_frame_equal(*found)
     assert (told.support_rows, told.notes) == (whole.support_rows, whole.notes)
@@ -82,7 +83,7 @@ def test_too_little_room_is_told_after_the_first_part(tmp_path: Path, monkeypatc
     generator = Measured()
     with pytest.raises(UserError, match=r"needs about 0\.0 GB of the disk, 0\.0 GB are free .*fewer patients"):
         drawn(tmp_path, generator=generator)
-    assert len(generator.asked) == 1
+    assert max(rows for rows, _ in generator.asked) == 100 and len(generator.asked) < 6, "one part was drawn"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
