@@ -1,16 +1,20 @@
 """Train on synthetic, test on real: the scores are those of the textbooks, and planted truth is found."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.planted_outcomes import SCHEMA, admissions, cohort, sample
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from engine.evaluation.cells import Sample
+from engine.evaluation.models import Inputs, predict
 from engine.evaluation.outcomes import possible_outcomes
 from engine.evaluation.prediction_scores import Truth, auroc, brier, calibration, difference, explained
 from engine.evaluation.utility import utility
+from engine.schema.table import Column, Kind
 
 DEATH, STAY, SURVIVAL = (
     next(one for one in possible_outcomes(SCHEMA) if one.key == key)
@@ -210,3 +214,21 @@ def test_rows_are_taken_in_tens() -> None:
     lacking.loc[:6, "died_in_hospital"] = pd.NA
     assert found(admissions(997, seed=14), holdout=lacking)["holdout_rows"] == 2990
     assert found(admissions(997, seed=14))["training_rows"] == 990
+
+
+@pytest.mark.parametrize("is_event", [True, False])
+def test_intervals_are_those_of_rows_without_weights(is_event):
+    rng = np.random.default_rng(0)
+    columns = [Column(name="a", kind=Kind.NUMERIC), Column(name="b", kind=Kind.INTEGER)]
+    numbers = np.column_stack([rng.normal(size=2000), rng.integers(0, 30, 2000)])
+    numbers[rng.random(numbers.shape) < 0.1] = np.nan
+    target = np.nansum(numbers * [1.0, 0.1], axis=1) + rng.normal(size=2000)
+    target = (target > 1).astype(float) if is_event else target
+    inputs = Inputs.of(pd.DataFrame(numbers, columns=["a", "b"]), columns, minimum=11)
+    train, test = numbers[:1500], numbers[1500:] * 1.3
+    ours = predict("boosting", inputs, train, target[:1500], np.ones(1500), test, is_event=is_event, seed=0)
+    kind: Any = HistGradientBoostingClassifier if is_event else HistGradientBoostingRegressor
+    model = kind(max_iter=100, max_leaf_nodes=8, learning_rate=0.08, early_stopping=False, random_state=0)
+    model.fit(train, target[:1500])
+    theirs = model.predict_proba(test)[:, 1] if is_event else model.predict(test)
+    assert ours == pytest.approx(theirs)
