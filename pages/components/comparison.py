@@ -52,7 +52,7 @@ def distributions(result: dict[str, Any]) -> None:
     columns = result["columns"]
     groups = list(dict.fromkeys(column["group"] or "Other" for column in columns))
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        picked = st.pills("Show", groups, default=groups[0], key="groups") or groups[0]
+        picked = st.pills("Show", groups, default=groups[0], required=True, key="groups")
         view = st.segmented_control(
             "Real and synthetic", (_BESIDE, _OVERLAID), default=_BESIDE, required=True, key="view",
             persist_state="session",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.core.numerals import minus
 from engine.core.progress import Silent
 from engine.core.workspace import Workspace, write_json
 from engine.jobs import steps
@@ -122,3 +123,56 @@ def test_the_user_picks_an_outcome_and_a_small_job_analyses_it(empty: Workspace,
     app.run()
     assert not app.exception
     assert "On Heart failure, the synthetic rows lead to" in words(app)
+
+
+def test_a_larger_group_than_asked_for_is_in_plain_sight(empty: Workspace, whole: dict[str, Any]) -> None:
+    relaxed = copy.deepcopy(whole)
+    sentence = (
+        "Fewer than 20 real patients meet every criterion (fewer than 11 patients), so the nearest larger group …"
+    )
+    relaxed["reference"] |= {"kind": "relaxed", "sentence": sentence, "dropped": ["Sex"]}
+    app, _ = opened(empty, relaxed)
+    assert [one.value for one in app.main.warning if "nearest larger group" in one.value]
+
+
+def test_a_section_without_figures_says_why(empty: Workspace, whole: dict[str, Any]) -> None:
+    told = copy.deepcopy(whole)
+    reason = "Not assessable: no real row ships with this model (-1 of 2)."
+    told["privacy"] = {"reason": reason}
+    told["detection"] = {"reason": reason}
+    told["associations"] = told["associations"] | {"titles": []}
+    app, _ = opened(empty, told)
+    tabs = {tab.label: [one.value.replace("\\", "") for one in tab.info] for tab in app.tabs}
+    assert tabs["Privacy"] == tabs["Tell apart"] == [reason.replace("-1", "−1")]
+    assert tabs["Associations"][0].startswith("Not assessable: there are too few real patients")
+
+
+def test_distributions_stand_side_by_side_or_overlaid_with_their_bars_as_a_table(
+    empty: Workspace, whole: dict[str, Any]
+) -> None:
+    app, _ = opened(empty, whole)
+    view = app.button_group(key="view")
+    assert view.value == "Side by side"
+    view.set_value("Overlaid").run()
+    assert not app.exception
+    assert app.button_group(key="view").value == "Overlaid"
+    (column,) = [one for one in whole["columns"] if one["name"] == "sex"]
+    bars = next(one.value for one in app.tabs[1].dataframe if "Bar" in one.value.columns)
+    sex = bars[bars["Column"] == column["title"]].set_index("Bar")
+    for one in column["bins"]:
+        assert sex.loc[one["label"], "Synthetic"] == f"{one['synthetic']:.1%}"
+        assert sex.loc[one["label"], "Held-out real"] == f"{one['holdout']:.1%}"
+    assert "missing" in sex.index
+
+
+def test_every_pair_of_columns_is_in_the_table_of_associations(empty: Workspace, whole: dict[str, Any]) -> None:
+    app, _ = opened(empty, whole)
+    pairs = next(one.value for one in app.tabs[2].dataframe if "Difference" in one.value.columns)
+    titles = whole["associations"]["titles"]
+    assert len(pairs) == len(titles) * (len(titles) - 1) // 2
+    first = pairs.iloc[0]
+    i, j = titles.index(first["Column"]), titles.index(first["And"])
+    assert first["Difference"] == minus(f"{whole['associations']['difference'][i][j]:.2f}")
+    known = [value for row in whole["associations"]["difference"] for value in row if value is not None]
+    assert abs(float(first["Difference"].replace("−", "-"))) == pytest.approx(max(map(abs, known)), abs=0.006)
+    assert not any("-" in value for value in pairs["Difference"])
