@@ -29,10 +29,9 @@ def test_a_typed_number_is_answered_with_the_limits_or_confirmed(
 ) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    expect.set_options(timeout=30_000)
     page.goto(f"{ward.url}/cohort")
     generate = page.get_by_role("button", name="Generate")
-    expect(generate).to_be_enabled()
+    expect(generate).to_be_enabled(timeout=30_000)
     number = page.get_by_role("spinbutton", name="Synthetic patients")
     for typed, told in (("1.5", "1.5 patients"), ("0", "0 patients"), ("20000000", "20,000,000 patients")):
         number.fill(typed)
