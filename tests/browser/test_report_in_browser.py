@@ -38,7 +38,7 @@ def test_the_file_is_accessible_fits_the_screen_and_asks_for_nothing(
     told = manifest(CohortSpec(), source={"name": "ward.csv"}, generator={"name": "dp_cgan"}, seed=7)
     path = write(internal(compared, Facts("800 patients as in the source", told)), tmp_path / "report.html")
     asked: list[Request] = []
-    page.on("request", asked.append)
+    page.on("request", lambda request: asked.append(request))
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         page.goto(path.as_uri())
@@ -49,6 +49,9 @@ def test_the_file_is_accessible_fits_the_screen_and_asks_for_nothing(
 
 
 def test_a_report_is_made_on_a_click_and_downloaded(dashboard: Dashboard, page: Page) -> None:
+    page.goto(dashboard.url)
+    # A dashboard that was just started loads its modules first.
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
     open_page(dashboard, page, "export")
     page.get_by_role("button", name="Make release report as PDF").click()
     ready = page.get_by_role("button", name="Download release report as PDF")
