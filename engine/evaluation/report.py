@@ -24,6 +24,7 @@ from typing import Any
 
 import pandas as pd
 
+from engine.cohort.reference_tables import reference_table
 from engine.cohort.spec import CohortSpec
 from engine.core.errors import Cancelled, CohortStudioError
 from engine.core.progress import Part, Progress
@@ -187,17 +188,23 @@ def cause_of(error: Exception) -> str:
     return f"This section failed with {type(error).__name__}: a fault of the program."
 
 
+def _asked(study: Study) -> str:
+    """Which proportions the cohort was asked for with."""
+    labels = dict.fromkeys(study.schema[one.column].label or one.column for one in study.spec.shares)
+    shares = f"set proportions of {', '.join(labels)}" if labels else ""
+    name = study.spec.reference_population
+    followed = f"the proportions of the {reference_table(name).title}" if name else ""
+    return f"The cohort was asked for with {' and '.join(filter(None, (followed, shares)))}."
+
+
 def _notes(study: Study, report: dict[str, Any]) -> list[str]:
     notes = []
-    if study.spec.shares:
+    if study.spec.shares or study.spec.reference_population:
         told = study.weights.as_dict()
-        asked = ", ".join(dict.fromkeys(study.schema[one.column].label or one.column for one in study.spec.shares))
-        notes.append(f"The cohort was asked for with set proportions of {asked}. {told['sentence']}")
+        notes.append(f"{_asked(study)} {told['sentence']}")
         notes += told["notes"]
         if told["weighted"] and study.holdout_weights.reason:
             notes.append("Held-out real rows could not be weighted alike: their figures differ for that alone.")
-    if study.spec.reference_population:
-        notes.append("The cohort is weighted to a reference population: the real rows are as they are.")
     if study.reference.dropped:
         notes.append("The reference is larger than the cohort asked for: see the reference.")
     entries = report.get("columns", [])

@@ -14,7 +14,7 @@ from engine.evaluation.cells import Sample
 from engine.evaluation.columns import describe
 from engine.evaluation.reference import Reference, choose
 from engine.evaluation.tables import HOLDOUT, REAL, SYNTHETIC
-from engine.evaluation.weights import Weights, share_margins, weigh
+from engine.evaluation.weights import Weights, asked_margins, weigh
 from engine.schema.table import Column, TableSchema
 
 
@@ -71,7 +71,7 @@ class Study:
         everyone = [Sample.of(frame.reset_index(drop=True), schema) for frame in (train, holdout)]
         reference = choose(everyone[0], everyone[1], spec, schema)
         real, held = everyone[0].take(reference.train), everyone[1].take(reference.holdout)
-        margins = share_margins(spec, schema)
+        margins = asked_margins(spec, schema)
         weights = weigh(real, margins, schema, minimum=minimum)
         # Where the real rows stay as they are, so do those held out, which say what chance alone makes.
         beside = weigh(held, margins if weights.values is not None else (), schema, minimum=minimum)

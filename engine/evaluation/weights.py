@@ -10,20 +10,22 @@ stand for a whole group (and figures with and without weights would tell those f
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from engine.cohort.conditions import Interval, as_numbers, as_text, share_text
+from engine.cohort.conditions import Condition, Interval, as_numbers, as_text, share_text
+from engine.cohort.population import target
 from engine.cohort.spec import CohortSpec
 from engine.core.errors import UserError
 from engine.evaluation.cells import Sample
 from engine.evaluation.raking import CLOSE, Cells, raked
 from engine.schema.table import Column, TableSchema
 
-Category = str | Interval
-"""A category as text (booleans ``"true"``/``"false"``), or the numbers of an ordered column (dates: days)."""
+Category = str | Interval | frozenset[str]
+"""A category as text (booleans ``"true"``/``"false"``), several that count as one, or the numbers of an ordered column
+(dates: days)."""
 
 LEAST_EFFECTIVE = 20
 """Weighted rows that count as fewer patients than this say too little."""
@@ -100,6 +102,37 @@ def share_margins(spec: CohortSpec, schema: TableSchema) -> tuple[Margin, ...]:
     return tuple(Margin((name,), of_column) for name, of_column in targets.items())
 
 
+def asked_margins(spec: CohortSpec, schema: TableSchema) -> tuple[Margin, ...]:
+    """The proportions that a cohort is to have: by its shares, and by its reference population (one margin per column).
+
+    Raises:
+        UserError: a share names an unknown column or category, or the population cannot be followed.
+    """
+    followed = target(spec, schema)
+    if followed is None:
+        return share_margins(spec, schema)
+    of_population = []
+    for axis, dimension in enumerate(followed.dimensions):
+        shares = followed.margin(axis)
+        targets: dict[tuple[Category, ...], float] = {}
+        for slot, share in zip(dimension.slots, shares / shares.sum(), strict=True):
+            for category in _categories(slot.condition):
+                targets[(category,)] = float(share)
+        of_population.append(Margin((dimension.column.name,), targets))
+    known = {one.column.name for one in followed.dimensions}
+    others = [one for one in share_margins(spec, schema) if one.columns[0] not in known]
+    return (*of_population, *others)
+
+
+def _categories(condition: Condition) -> tuple[Category, ...]:
+    """The one category that a slot of a population is; none where the criteria leave nothing of it."""
+    if condition.intervals is not None:
+        # The criteria hold for every row that is compared, so what lies between the pieces does not occur.
+        pieces = condition.intervals
+        return (replace(pieces[0], high=pieces[-1].high, include_high=pieces[-1].include_high),) if pieces else ()
+    return (condition.categories,) if condition.categories else ()
+
+
 def weigh(sample: Sample, margins: Margins, schema: TableSchema, *, minimum: int) -> Weights:
     """Weights of the real rows of ``sample`` (conformed) that reach every margin, or why there are none.
 
@@ -171,6 +204,8 @@ def _codes(sample: Sample, margin: Margin, schema: TableSchema) -> np.ndarray:
             column = schema[name]
             if isinstance(part, Interval):
                 rows &= part.contains(as_numbers(sample.frame[name], column))
+            elif isinstance(part, frozenset):
+                rows &= as_text(sample.frame[name], column).isin(part).to_numpy(dtype=bool)
             else:
                 rows &= (as_text(sample.frame[name], column).astype("object") == part).to_numpy(dtype=bool)
         codes[rows] = position
@@ -190,7 +225,9 @@ def _effective_patients(sample: Sample, values: np.ndarray) -> float:
 def _category_text(category: tuple[Category, ...], columns: list[Column]) -> str:
     parts = []
     for part, column in zip(category, columns, strict=True):
-        if isinstance(part, str):
+        if isinstance(part, frozenset):
+            parts.append(" or ".join(sorted(part)))
+        elif isinstance(part, str):
             parts.append({"true": "yes", "false": "no"}.get(part, part))
         elif part.low == part.high:
             parts.append(f"{part.low:g}")

@@ -203,9 +203,11 @@ def test_a_share_that_no_real_row_can_stand_for_is_said():
     assert "No real row has ward: maternity" in notes
 
 
-def test_a_population_that_does_not_ship_is_said():
-    notes = " ".join(run(TRAIN, spec=CohortSpec(reference_population="us"))["notes"])
-    assert "reference population" in notes
+def test_real_rows_are_weighted_to_the_population_of_the_cohort():
+    found = run(TRAIN, spec=CohortSpec(reference_population="us"))
+    assert found["weights"]["real"]["weighted"]
+    notes = " ".join(found["notes"])
+    assert "asked for with the proportions of the US population. Real rows are weighted" in notes
 
 
 def test_counts_that_the_reference_hides_are_not_in_table_one():

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.cohort.conditions import Interval
-from engine.cohort.spec import CohortSpec, Share
+from engine.cohort.population import target as population_target
+from engine.cohort.spec import CohortSpec, Criterion, Share
 from engine.core.errors import UserError
 from engine.evaluation.cells import Sample
-from engine.evaluation.weights import Margin, share_margins, weigh
+from engine.evaluation.weights import Margin, asked_margins, share_margins, weigh
 from engine.schema.table import Column, Kind, TableSchema, conform
 
 SCHEMA = TableSchema(
@@ -179,3 +180,37 @@ def test_margins_that_are_none(targets):
 def test_an_unknown_column():
     with pytest.raises(UserError, match="height"):
         weigh(sample(["F"] * 30), [Margin(("height",), {("1",): 0.5})], SCHEMA, minimum=11)
+
+
+def test_rows_are_weighted_to_a_population_and_the_shares_beside_it():
+    random = np.random.default_rng(0)
+    size = 3000
+    of = sample(
+        random.choice(["F", "M", "X"], size, p=[0.2, 0.7, 0.1]), random.random(size) < 0.1, random.integers(0, 95, size)
+    )
+    spec = CohortSpec(reference_population="us", shares=(Share(column="died", category=True, share=0.4),))
+    found = weigh(of, asked_margins(spec, SCHEMA), SCHEMA, minimum=11)
+    wanted = population_target(spec, SCHEMA)
+    assert found.values is not None and wanted is not None
+    for axis, dimension in enumerate(wanted.dimensions):
+        codes = dimension.codes(of.frame)
+        assert found.values[codes < 0].sum() == 0
+        reached = np.bincount(codes[codes >= 0], weights=found.values[codes >= 0]) / size
+        assert reached == pytest.approx(wanted.margin(axis), abs=1e-4)
+    assert share(of.frame["died"], found.values) == pytest.approx(0.4, abs=1e-4)
+
+
+def test_categories_of_a_population_that_are_several_of_the_source():
+    ethnicity = Column(
+        name="ethnicity", kind=Kind.CATEGORICAL, categories=("Asian", "Black", "Hispanic", "Other", "White")
+    )
+    schema = TableSchema(columns=(*SCHEMA.columns, ethnicity))
+    margins = {one.columns[0]: one.targets for one in asked_margins(CohortSpec(reference_population="us"), schema)}
+    assert (frozenset({"Asian", "Other"}),) in margins["ethnicity"]
+    assert sum(margins["ethnicity"].values()) == pytest.approx(1)
+
+
+def test_a_population_within_the_criteria():
+    spec = CohortSpec(reference_population="us", criteria=(Criterion(column="age", minimum=65, maximum=74),))
+    (age, *_) = asked_margins(spec, SCHEMA)
+    assert list(age.targets) == [(Interval(65, 70, True, False),), (Interval(70, 74),)]
