@@ -19,9 +19,9 @@ def population_lines(spec: CohortSpec, schema: TableSchema) -> list[str]:
 
 
 def fitting(schema: TableSchema) -> dict[str, str]:
-    """Label by name of the populations that ships and that ``schema`` can be held against, ``us`` first."""
-    names = [name for name in population_names() if fits(name, schema)]
-    return {name: f"{table.title} ({table.years})" for name in names if (table := reference_table(name))}
+    """Label by name of the populations that ship and that ``schema`` can be held against, ``us`` first."""
+    tables = [reference_table(name) for name in population_names() if fits(name, schema)]
+    return {one.name: one.title if one.years in one.title else f"{one.title} ({one.years})" for one in tables}
 
 
 def with_population(turn: Turn, schema: TableSchema) -> Turn:

@@ -10,7 +10,7 @@ from engine.storage.records import CohortRecord, State
 from pages.components import budget, population, progress
 from pages.components.conversation import earlier
 from pages.components.state import choose, cohort_id, conversation, set_spec, studio
-from pages.components.text import moment
+from pages.components.text import moment, plain
 
 
 def summary(dataset_id: str, request: CohortSpec, schema: TableSchema) -> None:
@@ -19,7 +19,7 @@ def summary(dataset_id: str, request: CohortSpec, schema: TableSchema) -> None:
         st.text(studio().cohorts.sentence(request, schema))
         try:
             for line in studio().cohorts.population(request, schema):
-                st.caption(line)
+                st.caption(plain(line))
             support = studio().cohorts.support(dataset_id, request)
         except UserError as error:
             st.error(str(error), icon=":material/error:")

@@ -4,6 +4,8 @@ from typing import Any
 
 import streamlit as st
 
+from pages.components.text import plain
+
 
 def reached(report: dict[str, Any]) -> None:
     """Draw what was followed, and per category the wanted and the reached proportion."""
@@ -28,8 +30,8 @@ def reached(report: dict[str, Any]) -> None:
         alt="Wanted and reached proportions of the population",
     )  # fmt: skip
     for line in report["notes"]:
-        st.caption(line)
+        st.caption(plain(line))
     st.caption(
         f"Design effect {report['design_effect']:g}: {report['pool_rows']:,} patients of the model, weighted to this "
-        f"population, say as much as about {report['effective_rows']:,}. Source: {report['source']}"
+        f"population, say as much as about {report['effective_rows']:,}. Source: {plain(report['source'])}"
     )
