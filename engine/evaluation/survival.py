@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from engine.core.errors import UserError
+from engine.core.numerals import minus
 from engine.evaluation.cells import Sample
 from engine.evaluation.estimates import Estimate
 from engine.evaluation.kaplan_meier import KaplanMeier, Times
@@ -193,4 +194,4 @@ def _sentence(told: dict[str, Any], outcome: Outcome, horizon: float) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3g}".replace("-", "−")
+    return minus(f"{value:+.3g}")

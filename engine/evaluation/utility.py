@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.core.numerals import minus
 from engine.core.randomness import generator
 from engine.evaluation.cells import Sample, rounded_share
 from engine.evaluation.estimates import Estimate
@@ -230,12 +231,12 @@ def _sentence(models: dict[str, Any], outcome: Outcome) -> str:
 
 
 def _text(figure: dict[str, Any], *, signed: bool = False) -> str:
-    value = f"{figure['value']:+.2f}" if signed else f"{figure['value']:.2f}"
+    value = minus(f"{figure['value']:+.2f}" if signed else f"{figure['value']:.2f}")
     return value if figure["low"] is None else f"{value} ({_interval(figure)})"
 
 
 def _interval(figure: dict[str, Any]) -> str:
-    return f"95 % interval {figure['low']:.2f} to {figure['high']:.2f}".replace("-", "−")
+    return minus(f"95 % interval {figure['low']:.2f} to {figure['high']:.2f}")
 
 
 def _notes(sides: dict[str, _Side], size: int, outcome: Outcome) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from engine.core.numerals import minus
 from engine.plots.theme import diverging, empty_figure, escaped, shortened, template
 
 _TITLES = {"real": "Real", "synthetic": "Synthetic", "difference": "Difference (synthetic − real)"}
@@ -34,7 +35,7 @@ def association_figure(matrix: dict[str, Any], which: str, *, dark: bool = False
     hover = [
         [
             f"<b>{escaped(titles[i])}</b><br><b>{escaped(titles[j])}</b><br>"
-            + ("not assessable" if values[i][j] is None else f"{_TITLES[which]}: {values[i][j]:.2f}")
+            + ("not assessable" if values[i][j] is None else minus(f"{_TITLES[which]}: {values[i][j]:.2f}"))
             for j in places
         ]
         for i in places
@@ -80,7 +81,9 @@ def association_alt_text(matrix: dict[str, Any], which: str) -> str:
     ]
     if not pairs:
         return f"{_TITLES[which]}: associations are not assessable."
-    first = "; ".join(f"{a} and {b} {value:+.2f}" for _, value, a, b in sorted(pairs, reverse=True)[:3])
+    first = "; ".join(
+        f"{a} and {b} {minus(format(value, '+.2f'))}" for _, value, a, b in sorted(pairs, reverse=True)[:3]
+    )
     kind = "largest differences" if which == "difference" else "strongest"
     title = _TITLES[which] + (", real rows weighted" if _is_weighted(matrix, which) else "")
     return f"{title}: heat map of associations between {len(titles)} columns. {kind.capitalize()}: {first}."

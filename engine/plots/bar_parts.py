@@ -5,6 +5,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from engine.core.numerals import minus
 from engine.plots.axes import Layout, position
 from engine.plots.theme import REFERENCE_RANGE, escaped, fill, ink, quiet
 
@@ -14,7 +15,9 @@ NAMES = {"real": "Real", "synthetic": "Synthetic"}
 def hover(column: dict[str, Any], table: str, *, label: str | None = None) -> list[str]:
     """Texts of the bars of ``table``; of its bar of missing values where that is called ``label``."""
     name = NAMES.get(table, "Real hold-out") + (", weighted" if table in column.get("weighted", ()) else "")
-    rows = [(b["label"], b[table]) for b in column["bins"]]
+    # A name of a category stays as it is written; an interval is of numbers.
+    named = minus if column["form"] == "histogram" and column["scale"] != "date" else str
+    rows = [(named(b["label"]), b[table]) for b in column["bins"]]
     if label is not None:
         rows = [(label, column["missing"].get(table))]
     unit = f" {column['unit']}" if column.get("unit") and label is None and column["form"] == "histogram" else ""
@@ -147,4 +150,4 @@ def reference_range(
 
 def _limit_text(value: float | None) -> str:
     """A reference limit as text."""
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else minus(f"{value:g}")

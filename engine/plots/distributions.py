@@ -4,6 +4,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from engine.core.numerals import minus
 from engine.plots.bar_parts import NAMES
 from engine.plots.bars import columns, histogram, rows
 from engine.plots.theme import empty_figure, escaped, template
@@ -57,7 +58,7 @@ def _typical(column: dict[str, Any], table: str) -> str:
     name = NAMES[table]
     if stats.get("median") is not None and column["scale"] != "date":
         quartiles = f" [{stats['q1']:g} to {stats['q3']:g}]" if stats.get("q1") is not None else ""
-        return f"{name} median {stats['median']:g}{quartiles}."
+        return minus(f"{name} median {stats['median']:g}{quartiles}.")
     shares = [(b[table], b["label"]) for b in column["bins"] if b[table] is not None]
     if not shares:
         note = min((b["note"] for b in column["bins"] if b["note"]), key=len, default="too few patients")
@@ -96,7 +97,7 @@ def _subtitle(column: dict[str, Any], tables: tuple[str, ...]) -> str:
         parts += [f"hold-out {alike['holdout']:.2f}"] if alike.get("holdout") is not None else []
     elif stats.get("median") is not None and column["scale"] != "date":
         quartiles = f" [{stats['q1']:g}–{stats['q3']:g}]" if stats.get("q1") is not None else ""
-        parts.append(f"median {stats['median']:g}{quartiles}")
+        parts.append(minus(f"median {stats['median']:g}{quartiles}"))
     return " · ".join(parts)
 
 

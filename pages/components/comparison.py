@@ -87,7 +87,9 @@ def distributions(result: dict[str, Any]) -> None:
 
 def _bars(column: dict[str, Any]) -> list[dict[str, str]]:
     """A chart's bars as lines of a table; of a share that is not shown, why."""
-    bars = [(minus(one["label"]), one, one["note"]) for one in column["bins"]]
+    # A name of a category stays as it is written; an interval is of numbers.
+    named = minus if column["form"] == "histogram" and column["scale"] != "date" else str
+    bars = [(named(one["label"]), one, one["note"]) for one in column["bins"]]
     bars.append(("missing", column["missing"], column["missing"]["note"]))
     return [
         {

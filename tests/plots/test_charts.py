@@ -281,7 +281,7 @@ def test_a_heat_map_of_weighted_rows_says_so():
 
 
 def test_heat_map_in_words():
-    assert "Weight and Age -0.60" in association_alt_text(MATRIX, "difference")
+    assert "Weight and Age −0.60" in association_alt_text(MATRIX, "difference")
 
 
 def test_training_curve():
