@@ -109,6 +109,8 @@ def _subtitle(matrix: dict[str, Any], which: str) -> str:
     parts = ["real rows weighted"] if _is_weighted(matrix, which) else []
     differences = matrix.get("mean_difference") or {}
     if which == "difference" and differences.get("synthetic") is not None:
-        parts.append(f"mean absolute difference {differences['synthetic']:.3f}")
+        # Shorter beside the first words, so that a phone shows the last ones.
+        parts = ["weighted"] if parts else []
+        parts.append(f"mean {'|difference|' if parts else 'absolute difference'} {differences['synthetic']:.3f}")
         parts += [f"hold-out {differences['holdout']:.3f}"] if differences.get("holdout") is not None else []
     return " · ".join(parts)
