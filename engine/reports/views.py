@@ -20,6 +20,7 @@ from engine.schema.table import Column, TableSchema
 
 VERSION = 2
 """Of the comparison that is understood."""
+_EMPTY = "No row has a value."
 
 
 def internal(comparison: dict[str, Any], facts: Facts) -> Report:
@@ -64,6 +65,8 @@ def release(frame: pd.DataFrame, schema: TableSchema, facts: Facts, *, rows_in_a
     alone = {REAL: Sample(frame)}
     entries = [_as_synthetic(describe(alone, column, minimum=1)) for column in columns]
     found = table_one(alone, columns, minimum=1)
+    for line in found["columns"]:
+        line["reason"] = line["reason"] and _EMPTY
     heads = {"characteristic": "Characteristic", "statistic": "Statistic", "real": "Synthetic"}
     drawn = ()
     if rows_in_all is not None and rows_in_all > len(frame):
@@ -91,7 +94,7 @@ def _bare(column: Column) -> Column:
 def _as_synthetic(entry: dict[str, Any]) -> dict[str, Any]:
     """A column entry of one table under the name of the synthetic one."""
     if not entry["shown"]:
-        return entry | {"reason": "No row has a value."}
+        return entry | {"reason": _EMPTY}
     bins = [{SYNTHETIC if key == REAL else key: value for key, value in one.items()} for one in entry["bins"]]
     stats = {SYNTHETIC: entry["stats"][REAL]} if entry["stats"] else {}
     return entry | {"bins": bins, "stats": stats, "missing": {SYNTHETIC: entry["missing"][REAL]}}

@@ -119,6 +119,28 @@ def test_categories_and_bounds_of_the_schema_that_no_synthetic_row_has_are_not_t
     assert MARKER not in text and "987" not in text and "3.25" not in text and "in no real row" not in text
 
 
+def test_nothing_depends_on_what_a_schema_has_read_off_real_rows(facts: Facts) -> None:
+    frame = pd.DataFrame({"ward": ["A", "B"] * 30, "weight": [60.0 + at for at in range(60)]})
+    texts = []
+    for order, bounds in ((("A", "B"), (60.0, 119.0)), (("B", MARKER, "A"), (3.25, 987.5))):
+        columns = (
+            Column(name="ward", kind=Kind.CATEGORICAL, categories=order),
+            Column(name="weight", kind=Kind.NUMERIC, minimum=bounds[0], maximum=bounds[1]),
+        )
+        schema = TableSchema(columns=columns)
+        typed = conform(frame, schema)
+        typed["ward"] = typed["ward"].cat.set_categories(list(order))
+        texts.append(as_html(release(typed, schema, facts)))
+    assert texts[0] == texts[1]
+
+
+def test_an_empty_column_is_said_to_be_empty_without_speaking_of_real_patients(released: Any, facts: Facts) -> None:
+    frame, schema = released
+    empty = conform(frame.assign(lactate=float("nan")), schema)
+    words = read_html(as_html(release(empty, schema, facts))).words
+    assert words.count("No row has a value.") == 2 and "real patient has" not in words
+
+
 def test_epsilon_delta_unit_and_the_ledger_are_told(released: Any, facts: Facts) -> None:
     privacy = {
         "guarantee": "(epsilon, delta)-differential privacy", "epsilon": 2.5, "delta": 1e-5, "unit": "patient",
