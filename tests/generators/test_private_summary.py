@@ -159,3 +159,5 @@ def test_no_category_of_one_patient_is_named(fitted, tmp_path: Path) -> None:
     generator.fit(table, schema, seed=1, options=OPTIONS, progress=Silent())
     generator.save(tmp_path)
     assert all(b"the only one" not in file.read_bytes() for file in tmp_path.iterdir())
+    margin = summary(tmp_path).margins[schema.names.index("group")]
+    assert len(margin.counts) == len(margin.categories) + 1 == 4, "not even how many there are"

@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from engine.cohort.spec import CohortSpec
 from engine.core.progress import Silent
+from engine.core.settings import settings
 from engine.core.workspace import write_json
 from engine.generators.dp_cgan.generator import DPCGAN
-from engine.jobs.steps import FIT_REPORT
+from engine.jobs.comparing import compare
+from engine.jobs.steps import FIT_REPORT, generate
 from engine.schema.table import Column, Kind, TableSchema, conform
-from engine.services.shipped import CARD, MODEL, SOURCE, seal
+from engine.services.context import Context
+from engine.services.shipped import CARD, MODEL, SOURCE, register_all, seal
 
 NAME = "small-ward"
 PATIENTS = 3_000
@@ -77,6 +81,21 @@ def describe(folder: Path, *, version: int) -> None:
     }  # fmt: skip
     write_json(folder / SOURCE, source)
     seal(folder)
+
+
+def compared(spec: CohortSpec) -> str:
+    """A cohort of the shipped model in the workspace of the settings, drawn and compared without a worker; its id."""
+    context = Context.open(settings())
+    register_all(context.workspace, context.database, settings().shipped_models)
+    (model,) = context.database.models()
+    cohort = context.database.add_cohort(model_id=model.id, name="a cohort", spec=spec.as_json())
+    steps = {generate: {"model_id": model.id, "spec": spec.as_json()}, compare: {"cohort_id": cohort.id}}
+    for step, payload in steps.items():
+        job = context.queue.submit(step.__name__, payload, subject=cohort.id)
+        step(job, workspace=context.workspace, database=context.database, progress=Silent())
+        context.queue.cancel(job.id)
+    context.database.close()
+    return cohort.id
 
 
 def bundle_in(folder: Path) -> Path:

@@ -6,15 +6,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.cohort.spec import CohortSpec, Criterion
-from engine.core.progress import Silent
 from engine.core.settings import settings
 from engine.core.workspace import Workspace
-from engine.jobs.comparing import compare
-from engine.jobs.steps import generate
-from engine.services.context import Context
-from engine.services.shipped import register_all
 from pages.components import state
-from tests.helpers.small_bundle import bundle_in
+from tests.helpers.small_bundle import bundle_in, compared
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,21 +23,6 @@ def shipped(empty: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     settings.cache_clear()
     state.studio.clear()
     return empty
-
-
-def compared(workspace: Workspace, spec: CohortSpec) -> str:
-    """A cohort of the shipped model, drawn and compared without the worker; returns its id."""
-    context = Context.open(settings())
-    register_all(workspace, context.database, settings().shipped_models)
-    (model,) = context.database.models()
-    cohort = context.database.add_cohort(model_id=model.id, name="a cohort", spec=spec.as_json())
-    job = context.queue.submit("generate", {"model_id": model.id, "spec": spec.as_json()}, subject=cohort.id)
-    generate(job, workspace=workspace, database=context.database, progress=Silent())
-    job = context.queue.submit("compare", {"cohort_id": cohort.id}, subject=cohort.id)
-    compare(job, workspace=workspace, database=context.database, progress=Silent())
-    for job in context.queue.jobs(active_only=True):
-        context.queue.cancel(job.id)
-    return cohort.id
 
 
 def opened(page: str) -> AppTest:
@@ -94,7 +74,7 @@ def test_the_cohort_page_estimates(shipped: Workspace) -> None:
     ids=["everyone", "criteria"],
 )
 def test_compare_is_with_the_summary(shipped: Workspace, criteria: tuple[Criterion, ...]) -> None:
-    compared(shipped, CohortSpec(patients=400, criteria=criteria))
+    compared(CohortSpec(patients=400, criteria=criteria))
     app = opened("compare")
     text = text_of(app)
     assert "differentially private summary" in text
