@@ -134,5 +134,6 @@ def _weighted(study: Study, tables: dict[str, Sample]) -> list[str]:
         "SDMetrics knows no weights, so real rows are drawn anew by weight (systematic sampling, a fixed seed): "
         f"{' and '.join(sizes)}, no more than they count as (Kish's effective size). A row of much weight may come "
         "more than once, but never in both halves. Fewer rows make every figure less alike by chance, those of the "
-        "hold-out most: a cohort above it is as alike as can be told, not more. The association difference is computed with the weights themselves."
+        "hold-out most: a cohort above it is as alike as can be told, not more. The association difference is computed "
+        "with the weights themselves."
     ]
