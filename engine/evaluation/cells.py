@@ -45,6 +45,10 @@ class Sample:
         patients, weights = (None if one is None else one[rows] for one in (self.patients, self.weights))
         return Sample(self.frame.iloc[_positions(rows)], patients, weights)
 
+    def bare(self, rows: np.ndarray) -> "Sample":
+        """:meth:`take` without any column, which is cheap: whose the rows are, and their weights."""
+        return replace(self, frame=self.frame.iloc[:, :0]).take(rows)
+
     def weighted(self, weights: np.ndarray | None) -> "Sample":
         """The rows that have a weight in ``weights`` (n_rows,), with it; all rows as they are where that is None.
 
@@ -60,10 +64,7 @@ class Sample:
         return float(np.average(rows[of], weights=None if self.weights is None else self.weights[of]))
 
     def units(self, of: np.ndarray) -> float:
-        """How often the heaviest of the rows ``of`` goes into the weight of all of them: their number without weights.
-
-        What a share is rounded by, as one row must not be seen in it.
-        """
+        """How often the heaviest of the rows ``of`` goes into the weight of all of them: their number without weights."""
         if self.weights is None:
             return int(of.sum())
         # Equal weights are as many rows as they are, whatever their sum lacks in the last digit.

@@ -176,7 +176,7 @@ def _similarity(
 def _stats(numbers: np.ndarray, sample: Sample, column: Column, minimum: int) -> dict[str, float | None]:
     """Mean, SD, median and quartiles, rounded; each needs as many patients on either side as a cell needs."""
     present = ~np.isnan(numbers)
-    values, known = numbers[present], sample.take(present)
+    values, known = numbers[present], sample.bare(present)
     support = known.patient_count
     mean, sd = (None, None) if not len(values) else moments(values, known.weights)
     found = {"mean": mean if support >= minimum else None, "sd": sd if support >= max(2, minimum) else None}

@@ -132,7 +132,7 @@ def _numbers(parts: Mapping[str, _Part], column: Column, minimum: int, tables: d
     quantile: dict[str, list[float | None]] = {}
     for table, part in parts.items():
         present = ~np.isnan(numbers[table])
-        values, known = numbers[table][present], part.sample.take(present)
+        values, known = numbers[table][present], part.sample.bare(present)
         told = known.patient_count >= max(2, part.minimum)
         moment[table] = moments(values, known.weights) if told else None
         quantile[table] = shown_quartiles(values, known, part.minimum)
