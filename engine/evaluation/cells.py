@@ -64,7 +64,7 @@ class Sample:
         return float(np.average(rows[of], weights=None if self.weights is None else self.weights[of]))
 
     def units(self, of: np.ndarray) -> float:
-        """How often the heaviest of the rows ``of`` goes into the weight of all of them: their number without weights."""
+        """How often the heaviest of the rows ``of`` goes into the weight of all: their number without weights."""
         if self.weights is None:
             return int(of.sum())
         # Equal weights are as many rows as they are, whatever their sum lacks in the last digit.
