@@ -92,11 +92,12 @@ def table_one(result: dict[str, Any]) -> None:
     figure, text = studio().comparison.love(found, dark=is_dark())
     st.plotly_chart(figure, width="stretch", theme=None, key="love", alt=text)
     heads = [name for name in _HEADS if "holdout" not in name or "holdout" in found["tables"]]
+    named = _HEADS | ({"real": "Private summary"} if is_of_summary(result) else {})
     rows = pd.DataFrame(lines(found), columns=heads)
     # Leading spaces would be swallowed on the screen.
     rows["characteristic"] = rows["characteristic"].str.replace("  ", "\u2003")
     st.dataframe(
-        rows.rename(columns=_HEADS), hide_index=True, height=560, key="table-one",
+        rows.rename(columns=named), hide_index=True, height=560, key="table-one",
         column_config={
             "Characteristic": st.column_config.TextColumn(width=190, pinned=True),
             **{name: st.column_config.TextColumn(width=150) for name in ("Real", "Synthetic", "Held-out real")},

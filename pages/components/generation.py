@@ -31,7 +31,7 @@ def summary(dataset_id: str, request: CohortSpec, schema: TableSchema) -> None:
 def _support(support: Support, schema: TableSchema) -> None:
     if support.estimated:
         st.markdown(
-            f"**{support.text}** of the patients that the model learned from are like this, by its own estimate.",
+            f"By its own estimate, the model learned from **{support.text}** patients like this.",
             help="From the model's differentially private summary: no real patient is counted, and it costs nothing.",
         )
     else:

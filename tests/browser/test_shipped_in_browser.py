@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 SIGNS = {
     "data": "differentially private summary",
     "train": "there is nothing to train",
-    "cohort": "by its own estimate",
+    "cohort": "By its own estimate",
     "compare": "Compared with a differentially private summary",
 }
 """What each page says of such a source."""

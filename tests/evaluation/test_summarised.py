@@ -13,6 +13,7 @@ from engine.evaluation.summarised import figures
 from engine.evaluation.summarised.associations import associations, strengths
 from engine.evaluation.summarised.columns import describe, profile
 from engine.evaluation.summarised.group import choose, distribution
+from engine.evaluation.summarised.pairs import Contingency, cramers_v
 from engine.evaluation.summarised.report import compare
 from engine.evaluation.summarised.table_one import table_one
 from engine.privacy.groups import share_within, size_of
@@ -188,7 +189,17 @@ def test_of_several_columns_the_criteria_on_all_but_one_are_dropped_and_said() -
     assert group.kind == "relaxed"
     assert group.dropped == ("age_years", "sex")  # those with diabetes are the fewest
     assert "criteria on Diabetes mellitus, without the criteria on Age, Sex" in group.sentence
-    assert "Differences in what was left out are expected" in group.sentence
+    assert "Differences that follow from what was left out are expected" in group.sentence
+
+
+def test_a_column_whose_criterion_was_dropped_is_itself_told_within_it() -> None:
+    group, rows = choose(EXACT, spec(OLD, DIABETIC)), TABLE[(TABLE["age_years"] >= 60) & TABLE["diabetes"]]
+    assert group.dropped == ("age_years",)
+    index = NAMES.index("age_years")
+    exact = figures.counted(EXACT.margins[index], rows["age_years"])
+    assert distribution(group, index).levels == pytest.approx(exact.levels, abs=0.01)
+    hidden = choose(NOISY, spec(Criterion(column="age_years", minimum=94)))
+    assert distribution(hidden, index).cells[: 94 - 18].tolist() == [0.0] * 76
 
 
 def test_a_group_that_noise_hides_is_no_reference() -> None:
@@ -297,3 +308,16 @@ def test_the_document_of_a_comparison_reads_it() -> None:
         made = internal(report, Facts("a cohort", told))
         assert "no real row ships with this model" in str(made)
         assert ("three columns" in str(made)) == bool(criteria)
+
+
+def test_what_noise_adds_to_cramers_v_is_taken_off() -> None:
+    random, found = np.random.default_rng(1), []
+    for _ in range(40):
+        counts = np.full((4, 4), 125.0) + 25.0 * random.normal(size=(4, 4))
+        table = Contingency(counts, 25.0)
+        found.append(cramers_v(table, table)[0])
+    assert np.mean(found) < 0.06  # 0.12 if the noise's own share stayed in
+    planted = Contingency(np.diag([400.0, 300, 300]) + 20, 0.0)
+    assert cramers_v(planted, planted)[0] == pytest.approx(1 - 0.17, abs=0.02)
+    _, floor = cramers_v(table, table)
+    assert np.mean(np.array(found) > floor) < 0.15

@@ -61,7 +61,7 @@ def test_the_bar_shows_the_epsilon_of_the_model(shipped: Workspace) -> None:
 
 def test_the_cohort_page_estimates(shipped: Workspace) -> None:
     app = opened("cohort")
-    assert "by its own estimate" in text_of(app)
+    assert "By its own estimate" in text_of(app)
     assert "real patients support" not in text_of(app)
     app.chat_input[0].set_value("women over 60 with diabetes").run()
     assert not app.exception
@@ -80,12 +80,12 @@ def test_compare_is_with_the_summary(shipped: Workspace, criteria: tuple[Criteri
     assert "differentially private summary" in text
     assert "computed on real rows" not in text
     assert "no real row ships with this model" in text
-    assert ("Differences in what was left out are expected" in text) == bool(criteria)
+    assert ("Differences that follow from what was left out are expected" in text) == bool(criteria)
     cards = {metric.label: metric.value for metric in app.metric}
     assert cards["Privacy"].startswith("ε 5") or cards["Privacy"].startswith("ε 6")
     assert cards["Utility"] == "not assessable"
     assert float(cards["Fidelity"].removesuffix("%")) > 85
     table = next(frame.value for frame in app.dataframe if "Characteristic" in frame.value.columns)
     assert not [name for name in table.columns if "Held-out" in name]
-    assert table["Real"].str.contains("±").any()
+    assert table["Private summary"].str.contains("±").any()
     assert not app.error

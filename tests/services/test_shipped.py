@@ -5,6 +5,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from engine.cohort.spec import CohortSpec, Criterion
 from engine.core.errors import UserError
@@ -133,6 +134,18 @@ def test_two_processes_that_start_at_once_register_it_once(place: Place) -> None
     assert [process.exitcode for process in both] == [0, 0]
     assert len(place.database.datasets()) == len(place.database.models()) == 1
     assert len(load(place.model).sample(10, seed=1)) == 10
+
+
+def test_whoever_comes_second_waits(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("engine.services.shipped._LOCK_SECONDS", 0.2)
+    with FileLock(place.workspace.shipped_lock), caplog.at_level(logging.ERROR):
+        place.register()
+    assert place.database.datasets() == []
+    assert "another process has been registering" in caplog.text
+    place.register()
+    assert len(place.database.datasets()) == 1
 
 
 def test_it_cannot_be_deleted(place: Place) -> None:

@@ -6,7 +6,8 @@ the tables of that column and each other; of criteria on several columns all but
 weight its levels in the same tables.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class Group:
         dropped: columns of the criteria that were dropped.
         notes: what could not be followed, in sentences.
         weighted: whether ``weights`` are target proportions.
+        own: the dropped criteria by index of their column: that column's own distribution is told within them.
     """
 
     summary: PrivateSummary
@@ -48,6 +50,7 @@ class Group:
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     weighted: bool = False
+    own: Mapping[int, Condition] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
@@ -67,7 +70,8 @@ class Group:
             return f"Compared with {about}: {group}."
         return (
             f"Compared with {about}: {group}, without {self._left_out}. A summary knows columns one by one and in "
-            "pairs. Differences in what was left out are expected."
+            "pairs. Differences that follow from what was left out are expected; each of these columns itself is "
+            "compared within its criteria."
         )
 
     @property
@@ -141,17 +145,33 @@ def choose(summary: PrivateSummary, spec: CohortSpec) -> Group:
     }
     kept = min(told, key=lambda name: told[name]) if told else None
     dropped = tuple(name for name in conditions if name != kept)
+    own = {summary.index(name): conditions[name] for name in dropped}
     if kept is None:
-        return _everyone(summary, "relaxed", dropped, notes)
+        return replace(_everyone(summary, "relaxed", dropped, notes), own=own)
     index = summary.index(kept)
     return Group(
         summary, "relaxed" if dropped else "criteria", index, level_shares(summary, index, conditions[kept]),
-        share_within(summary.margins[index], conditions[kept]), told[kept], dropped, notes,
+        share_within(summary.margins[index], conditions[kept]), told[kept], dropped, notes, own=own,
     )  # fmt: skip
 
 
 def distribution(group: Group, index: int) -> Distribution | None:
-    """The column at ``index`` among the patients of ``group``; None where the pair that it takes was not measured."""
+    """The column at ``index`` among the patients of ``group``; None where the pair that it takes was not measured.
+
+    Within the column's own criterion, where that was dropped for the others.
+    """
+    found = _whole(group, index)
+    if found is None or index not in group.own:
+        return found
+    inside = share_within(found.margin, group.own[index])
+    shares = level_shares(group.summary, index, group.own[index])
+    return Distribution(
+        found.margin, found.cells * inside[:-1], found.missing * float(inside[-1]), found.level_noise * shares[:-1],
+        found.missing_noise * float(inside[-1]),
+    )  # fmt: skip
+
+
+def _whole(group: Group, index: int) -> Distribution | None:
     summary, margin = group.summary, group.summary.margins[index]
     estimate = summary.estimate(index)
     if group.column is None or group.column == index:
