@@ -17,10 +17,12 @@ from pages.components import (
     plausibility,
     progress,
     report,
+    tour,
 )
 from pages.components.state import studio
 
 st.title("Compare")
+tour.show("compare")
 cohort = generation.ready_cohort()
 chosen = cohort.id
 result = studio().comparison.result(chosen)

@@ -8,10 +8,11 @@ from pages.components.entry import through_shell
 
 through_shell("pages/export.py")
 
-from pages.components import generation, guarantee, preparation, report
+from pages.components import generation, guarantee, preparation, report, tour
 from pages.components.state import studio
 
 st.title("Export")
+tour.show("export")
 chosen = generation.ready_cohort().id
 st.markdown(
     "Each file holds the synthetic rows, their data dictionary and a manifest of what was asked for, what made it and "

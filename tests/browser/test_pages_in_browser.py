@@ -13,7 +13,7 @@ from tests.helpers.prepared_workspace import compare, prepare
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-PAGES = ("", "data", "train", "cohort", "compare", "export", "about")
+PAGES = ("", "data", "train", "cohort", "compare", "bake_off", "export", "about")
 GRAVE = ("serious", "critical")
 WIDTHS = (1280, 390)
 

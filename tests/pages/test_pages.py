@@ -10,7 +10,7 @@ from engine.cohort.spec import CohortSpec
 from engine.core.workspace import Workspace
 
 APP = Path(__file__).resolve().parents[2] / "streamlit_app.py"
-PAGES = ("start", "data", "train", "cohort", "compare", "export", "about")
+PAGES = ("start", "data", "train", "cohort", "compare", "bake_off", "export", "about")
 
 
 def at(page: str) -> AppTest:
