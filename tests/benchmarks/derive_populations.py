@@ -129,7 +129,8 @@ def population(name: str, table: pd.DataFrame) -> dict[str, Any]:
     years = f"{cycles[0][:4]}–{cycles[-1][-4:]}"
     groups = [made for one in GROUPS if (made := group(one, table)) is not None]
     return {
-        "name": name, "title": TITLES[name], "label": f"the United States, {years}", "years": years, "survey": "NHANES", "source": SOURCE,
+        "name": name, "title": TITLES[name], "label": f"the United States, {years}", "years": years,
+        "survey": "NHANES", "source": SOURCE,
         "method": METHOD, "caveats": list(CAVEATS), "sexes": list(SEXES), "ethnicities": list(ETHNICITIES),
         "includes": {"OTHER": ["ASIAN"]}, "groups": groups,
     }  # fmt: skip
