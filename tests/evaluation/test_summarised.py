@@ -13,7 +13,7 @@ from engine.evaluation.summarised import figures
 from engine.evaluation.summarised.associations import associations, strengths
 from engine.evaluation.summarised.columns import describe, profile
 from engine.evaluation.summarised.group import choose, distribution
-from engine.evaluation.summarised.pairs import Contingency, cramers_v
+from engine.evaluation.summarised.pairs import Contingency, correlation_ratio, cramers_v
 from engine.evaluation.summarised.report import compare
 from engine.evaluation.summarised.table_one import table_one
 from engine.privacy.groups import share_within, size_of
@@ -316,8 +316,19 @@ def test_what_noise_adds_to_cramers_v_is_taken_off() -> None:
         counts = np.full((4, 4), 125.0) + 25.0 * random.normal(size=(4, 4))
         table = Contingency(counts, 25.0)
         found.append(cramers_v(table, table)[0])
-    assert np.mean(found) < 0.06  # 0.12 if the noise's own share stayed in
+    assert np.mean(found) < 0.06  # 0.073 with it
     planted = Contingency(np.diag([400.0, 300, 300]) + 20, 0.0)
     assert cramers_v(planted, planted)[0] == pytest.approx(1 - 0.17, abs=0.02)
     _, floor = cramers_v(table, table)
     assert np.mean(np.array(found) > floor) < 0.15
+
+
+def test_what_noise_adds_to_a_correlation_ratio_is_taken_off() -> None:
+    random, values, found = np.random.default_rng(1), np.arange(5.0), []
+    for _ in range(40):
+        table = Contingency(np.full((6, 5), 60.0) + 30.0 * random.normal(size=(6, 5)), 30.0)
+        found.append(correlation_ratio(table, table, values) ** 2)
+    # 0.036 without the correction.
+    assert np.mean(found) < 0.03
+    planted = Contingency(np.array([[100.0, 0, 0], [0, 0, 100.0]]), 0.0)
+    assert correlation_ratio(planted, planted, np.array([0.0, 1, 2])) == pytest.approx(1)
