@@ -16,7 +16,7 @@ from engine.core.errors import InternalError, UserError
 from engine.core.progress import Progress
 from engine.core.randomness import generator as random_generator
 from engine.generators.base import Capability, Generator
-from engine.sampling import population
+from engine.sampling import population, population_report
 from engine.sampling.plausible import Enforcement
 from engine.sampling.shares import Stratum, share_columns, strata
 
@@ -47,7 +47,7 @@ class Draw:
         seconds: wall time.
         redrawn: rows that broke an impossible rule of plausibility and were replaced.
         repaired: returned rows of which a cell that others define was recomputed.
-        population: the reference population and how nearly it is reached (:func:`engine.sampling.population.report`).
+        population: the reference population and how nearly it is reached (:mod:`engine.sampling.population_report`).
     """
 
     frame: pd.DataFrame
@@ -112,7 +112,7 @@ def draw(generator: Generator, spec: CohortSpec, *, table: pd.DataFrame | None, 
     _check(frame, spec, conditions, generator)
     support = _support(generator, conditions, table)
     narrowed = bool(conditions or shares or raked)
-    reached = population.report(followed, raked, frame) if followed is not None and raked is not None else None
+    reached = population_report.report(followed, raked, frame) if followed is not None and raked is not None else None
     progress.update(1.0, "Done")
     return Draw(
         frame=frame[names],

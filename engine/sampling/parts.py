@@ -11,7 +11,7 @@ from engine.core.errors import UserError
 from engine.core.progress import Part, Progress
 from engine.core.randomness import generator as random_generator
 from engine.generators.base import Generator
-from engine.sampling import population
+from engine.sampling import population_report
 from engine.sampling.conditional import Draw, draw
 
 ROWS_AT_ONCE = 200_000
@@ -74,7 +74,7 @@ def together(parts: Sequence[Draw]) -> Draw:
         seconds=sum(part.seconds for part in parts),
         redrawn=sum(part.redrawn for part in parts),
         repaired=sum(part.repaired for part in parts),
-        population=population.together([part.population for part in parts if part.population is not None]),
+        population=population_report.together([part.population for part in parts if part.population is not None]),
     )
 
 

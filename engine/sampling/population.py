@@ -11,7 +11,6 @@ and refused for a larger one: the cohort would be called after a population that
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +29,6 @@ MATERIAL = 0.05
 LEAST_POOL = 2_000
 """Rows from which "the model has none" can be told."""
 _LOOSE = 0.005
-_STRONG = 5.0
 _MOST_NAMED = 4
 
 
@@ -215,86 +213,8 @@ def _supported(target: Target, counts: np.ndarray) -> tuple[np.ndarray, tuple[st
     return raked, tuple(notes)
 
 
-def report(target: Target, plan: Plan, frame: pd.DataFrame) -> dict[str, Any]:
-    """What the cohort follows and how nearly, as JSON values.
-
-    ``margins``: per column its ``title`` and ``categories``, each with ``label``, ``target`` and ``reached`` share and
-    ``rows``; ``by_request`` where the shares are the user's. ``effective_rows`` of ``pool_rows`` (Kish; two digits) and
-    ``design_effect``: how far the model's own patients are from the population.
-    """
-    margins = []
-    for axis, dimension in enumerate(target.dimensions):
-        codes = dimension.codes(frame)
-        reached = np.bincount(codes[codes >= 0], minlength=len(dimension.slots))
-        margins.append(
-            {
-                "column": dimension.column.name,
-                "title": dimension.column.title,
-                "by_request": dimension.column.name in target.user,
-                "categories": [
-                    {
-                        "label": slot.label, "target": round(float(wanted), 4),
-                        "reached": round(int(count) / len(frame), 4), "rows": int(count),
-                    }
-                    for slot, wanted, count in zip(dimension.slots, target.margin(axis), reached, strict=True)
-                    if wanted or count
-                ],
-            }
-        )  # fmt: skip
-    return {
-        "name": target.table.name,
-        "title": target.title,
-        "group": target.group.name,
-        "survey": target.table.survey,
-        "years": target.table.years,
-        "source": target.table.source,
-        "participants": target.participants,
-        "margins": margins,
-        "pool_rows": plan.pool_rows,
-        "effective_rows": round(_digits(plan.effective_rows)),
-        "design_effect": _digits(plan.design_effect),
-        "notes": sentences(target, plan),
-    }
-
-
-def sentences(target: Target, plan: Plan) -> list[str]:
-    """What a person should know of a cohort that follows ``target``."""
-    found = [target.sentence, *target.notes, *plan.notes]
-    if plan.design_effect >= _STRONG:
-        found.append(
-            f"The model's own patients differ strongly from this population: weighted to it, {plan.pool_rows:,} of "
-            f"them say as much as about {round(_digits(plan.effective_rows)):,} (design effect "
-            f"{_digits(plan.design_effect):g}). Rare combinations of the cohort rest on few learned patients."
-        )
-    return found
-
-
-def together(reports: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """One report of a cohort that was drawn in parts: the rows of each category are added up. None of none."""
-    if not reports:
-        return None
-    first = reports[0]
-    rows: dict[tuple[str, str], int] = {}
-    for one in reports:
-        for margin in one["margins"]:
-            for category in margin["categories"]:
-                key = margin["column"], category["label"]
-                rows[key] = rows.get(key, 0) + category["rows"]
-    margins = []
-    for margin in first["margins"]:
-        total = sum(count for (column, _), count in rows.items() if column == margin["column"])
-        counts = [(category, rows[margin["column"], category["label"]]) for category in margin["categories"]]
-        categories = [one | {"rows": count, "reached": round(count / total, 4)} for one, count in counts]
-        margins.append(margin | {"categories": categories})
-    return first | {"margins": margins}
-
-
 def _margin(values: np.ndarray, axis: int) -> np.ndarray:
     return values.sum(axis=tuple(other for other in range(values.ndim) if other != axis))
-
-
-def _digits(value: float) -> float:
-    return float(f"{value:.2g}")
 
 
 def _percent(share: float) -> str:
