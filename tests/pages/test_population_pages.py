@@ -9,7 +9,7 @@ from engine.core.progress import Silent
 from engine.core.workspace import Workspace
 from engine.sampling.conditional import draw
 from engine.storage.database import Database
-from tests.sampling.test_population import Clinic
+from tests.sampling.test_drawn_like_a_population import Clinic
 
 APP = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 
