@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from pages.components.entry import through_shell
+from pages.components.entry import go, through_shell
 
 through_shell("pages/data.py")
 
@@ -38,9 +38,9 @@ with st.container(horizontal=True, vertical_alignment="center"):
     st.metric("Columns", f"{record.columns or 0:,}")
     if summary is not None:
         if st.button("Ask for a cohort", type="primary", icon=":material/groups:"):
-            st.switch_page("pages/cohort.py")
+            go("pages/cohort.py")
     elif st.button("Train a generator", type="primary", icon=":material/model_training:"):
-        st.switch_page("pages/train.py")
+        go("pages/train.py")
 
 if summary is not None:
     shipped.about_summary(summary)

@@ -5,6 +5,7 @@ import streamlit as st
 from engine.storage.records import DatasetRecord
 from pages.components import sources
 from pages.components.conversation.earlier import short
+from pages.components.entry import go
 from pages.components.state import choose, studio
 from pages.components.text import moment, plain
 
@@ -28,7 +29,7 @@ def resume() -> None:
         if action.button("Compare" if ready else "Look", key=f"open-{cohort.id}", width="stretch"):
             choose("cohort", cohort.id)
             choose("dataset", cohort.dataset_id)
-            st.switch_page("pages/compare.py" if ready else "pages/cohort.py")
+            go("pages/compare.py" if ready else "pages/cohort.py")
 
 
 def _conversations(datasets: list[DatasetRecord]) -> None:

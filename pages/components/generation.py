@@ -9,6 +9,7 @@ from engine.services.cohorts import Support
 from engine.storage.records import CohortRecord, State
 from pages.components import budget, population, progress
 from pages.components.conversation import earlier
+from pages.components.entry import go
 from pages.components.state import choose, cohort_id, conversation, set_spec, studio
 from pages.components.text import moment, plain
 
@@ -152,9 +153,9 @@ def results() -> None:
     )
     with st.container(horizontal=True):
         if st.button("Compare with real", type="primary", icon=":material/compare:", key="to-compare"):
-            st.switch_page("pages/compare.py")
+            go("pages/compare.py")
         if st.button("Export", icon=":material/download:", key="to-export"):
-            st.switch_page("pages/export.py")
+            go("pages/export.py")
         st.button(
             "Put its request into the form", icon=":material/edit:", key="to-form", on_click=set_spec,
             args=(CohortSpec.model_validate(cohort.spec),),

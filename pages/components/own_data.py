@@ -4,6 +4,7 @@ import streamlit as st
 
 from engine.core.errors import UserError
 from engine.sources.open_datasets import MIMIC3_DEMO
+from pages.components.entry import go
 from pages.components.state import choose, studio
 
 
@@ -32,7 +33,7 @@ def _folder() -> None:
             st.error(str(error), icon=":material/error:")
         else:
             choose("dataset", record.id)
-            st.switch_page("pages/data.py")
+            go("pages/data.py")
 
 
 def _demo() -> None:
@@ -44,7 +45,7 @@ def _demo() -> None:
         if st.button("Fetch and prepare it", key="fetch-demo", icon=":material/cloud_download:"):
             record, _ = studio().datasets.fetch_demo()
             choose("dataset", record.id)
-            st.switch_page("pages/data.py")
+            go("pages/data.py")
 
 
 def _upload() -> None:
@@ -60,4 +61,4 @@ def _upload() -> None:
             st.error(str(error), icon=":material/error:")
         else:
             choose("dataset", preview.dataset_id)
-            st.switch_page("pages/data.py")
+            go("pages/data.py")

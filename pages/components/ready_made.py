@@ -5,6 +5,7 @@ import streamlit as st
 from engine.storage.records import DatasetRecord, State
 from pages.components import budget, sources, tour
 from pages.components.conversation import dialogue
+from pages.components.entry import go
 from pages.components.state import choose, studio
 from pages.components.text import plain
 
@@ -63,7 +64,7 @@ def _card(record: DatasetRecord) -> None:
     with st.container(horizontal=True, gap="small"):
         if st.button("Ask it", key=f"use-{record.id}", icon=":material/groups:"):
             choose("dataset", record.id)
-            st.switch_page("pages/cohort.py" if model is not None else "pages/train.py")
+            go("pages/cohort.py" if model is not None else "pages/train.py")
         if about is not None:
             with st.popover("Model card", type="tertiary", icon=":material/description:"):
                 st.markdown(studio().datasets.card(record.id).replace("\n# ", "\n### ").removeprefix("# "))

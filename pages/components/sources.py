@@ -5,6 +5,7 @@ import streamlit as st
 from engine.core.errors import UserError
 from engine.services.sources import Choice
 from pages.components.conversation import dialogue
+from pages.components.entry import go
 from pages.components.state import choose, conversation, dataset_id, is_pinned, studio, turn_to
 from pages.components.text import plain
 
@@ -51,7 +52,7 @@ def resume(conversation_id: str, of: str) -> None:
 def follow() -> None:
     """Go to the Cohort page after a callback that leads there."""
     if st.session_state.pop(_TO_COHORT, False):
-        st.switch_page("pages/cohort.py")
+        go("pages/cohort.py")
 
 
 def _move(to: str, *, by_person: bool) -> None:

@@ -5,6 +5,7 @@ import streamlit as st
 from engine.services.exchanges import Summary
 from engine.storage.records import CohortRecord
 from pages.components.conversation import dialogue, markup
+from pages.components.entry import go
 from pages.components.state import conversation, studio
 from pages.components.text import moment, plain
 
@@ -76,7 +77,7 @@ def origin(cohort: CohortRecord) -> None:
     title = plain(short(studio().conversations.title(cohort.conversation_id)))
     if st.button(f"Asked for in “{title}”", key="origin", type="tertiary", icon=":material/forum:"):
         dialogue.reopen(cohort.conversation_id)
-        st.switch_page("pages/cohort.py")
+        go("pages/cohort.py")
 
 
 def short(title: str) -> str:
