@@ -3,7 +3,7 @@
 import streamlit as st
 
 from engine.jobs.queue import JobState
-from pages.components.entry import go, through_shell
+from pages.components.entry import through_shell, turn
 
 through_shell("pages/compare.py")
 
@@ -61,8 +61,8 @@ with tabs[6]:
 if not findings.is_of_summary(result):
     st.caption("Real figures are aggregates: small groups are merged, single records are never shown.")
 with st.container(horizontal=True):
-    if st.button("Export this cohort", type="primary", icon=":material/download:"):
-        go("pages/export.py")
+    st.button("Export this cohort", type="primary", icon=":material/download:", on_click=turn,
+              args=("pages/export.py",))  # fmt: skip
     if findings.has_failed(result) and st.button("Compare again", icon=":material/refresh:", key="again"):
         studio().comparison.start(chosen)
         st.rerun()

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from pages.components.entry import go, through_shell
+from pages.components.entry import through_shell, turn
 
 through_shell("pages/data.py")
 
@@ -37,10 +37,11 @@ with st.container(horizontal=True, vertical_alignment="center"):
         st.metric("Rows", f"{record.rows or 0:,}")
     st.metric("Columns", f"{record.columns or 0:,}")
     if summary is not None:
-        if st.button("Ask for a cohort", type="primary", icon=":material/groups:"):
-            go("pages/cohort.py")
-    elif st.button("Train a generator", type="primary", icon=":material/model_training:"):
-        go("pages/train.py")
+        st.button("Ask for a cohort", type="primary", icon=":material/groups:", on_click=turn,
+                  args=("pages/cohort.py",))  # fmt: skip
+    else:
+        st.button("Train a generator", type="primary", icon=":material/model_training:", on_click=turn,
+                  args=("pages/train.py",))  # fmt: skip
 
 if summary is not None:
     shipped.about_summary(summary)

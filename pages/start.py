@@ -6,9 +6,8 @@ from pages.components.entry import through_shell
 
 through_shell("pages/start.py")
 
-from pages.components import earlier_work, own_data, ready_made, sources, tour
+from pages.components import earlier_work, own_data, ready_made, tour
 
-sources.follow()
 st.title("Synthetic patients, on request")
 st.markdown(
     "Say which patients you need. You see what was understood before anything is generated, and nothing leaves this "

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from engine.storage.records import DatasetRecord
+from engine.storage.records import CohortRecord, DatasetRecord, State
 from pages.components import sources
 from pages.components.conversation.earlier import short
-from pages.components.entry import go
+from pages.components.entry import turn
 from pages.components.state import choose, studio
 from pages.components.text import moment, plain
 
@@ -25,11 +25,15 @@ def resume() -> None:
         text, action = st.columns([6, 1], vertical_alignment="center")
         source = names.get(cohort.dataset_id, "")
         text.markdown(f"**{plain(cohort.name)}**  \n{plain(source)} · {moment(cohort.created_at)}")
-        ready = cohort.state.value == "ready"
-        if action.button("Compare" if ready else "Look", key=f"open-{cohort.id}", width="stretch"):
-            choose("cohort", cohort.id)
-            choose("dataset", cohort.dataset_id)
-            go("pages/compare.py" if ready else "pages/cohort.py")
+        ready = cohort.state is State.READY
+        action.button("Compare" if ready else "Look", key=f"open-{cohort.id}", width="stretch", on_click=_open,
+                      args=(cohort,))  # fmt: skip
+
+
+def _open(cohort: CohortRecord) -> None:
+    choose("cohort", cohort.id)
+    choose("dataset", cohort.dataset_id)
+    turn("pages/compare.py" if cohort.state is State.READY else "pages/cohort.py")
 
 
 def _conversations(datasets: list[DatasetRecord]) -> None:

@@ -2,9 +2,16 @@
 
 import streamlit as st
 
+_WANTED = "_wanted"
+
+
+def turn(page: str) -> None:
+    """Turn to another page; a button's callback, because a redraw in between can lose a click but no callback."""
+    st.session_state[_WANTED] = (page, {})
+
 
 def go(page: str) -> None:
-    """Turn to another page.
+    """Turn to another page at once.
 
     A plain ``st.switch_page`` fails as soon as the address names the data set that the bar's widget is bound to; the
     widget writes it there again.
@@ -15,12 +22,13 @@ def go(page: str) -> None:
 def through_shell(page: str) -> None:
     """Send a page that Streamlit ran by itself (it does so once, before it has run the shell) through the shell."""
     if "_shell" not in st.session_state:
-        st.session_state["_wanted"] = page
+        st.session_state[_WANTED] = (page, st.query_params.to_dict())
         st.switch_page("streamlit_app.py", query_params=st.query_params.to_dict())
+    follow()
 
 
-def follow_link() -> None:
-    """Turn to the page that :func:`through_shell` was asked for, once, before any widget is bound to the address."""
-    page = st.session_state.pop("_wanted", None)
-    if page is not None:
-        st.switch_page(page, query_params=st.query_params.to_dict())
+def follow() -> None:
+    """Turn to the page that a callback or a link to a cold server wants, once."""
+    if (wanted := st.session_state.pop(_WANTED, None)) is not None:
+        page, query = wanted
+        st.switch_page(page, query_params=query)

@@ -9,7 +9,7 @@ from engine.services.cohorts import Support
 from engine.storage.records import CohortRecord, State
 from pages.components import budget, population, progress
 from pages.components.conversation import earlier
-from pages.components.entry import go
+from pages.components.entry import turn
 from pages.components.state import choose, cohort_id, conversation, set_spec, studio
 from pages.components.text import moment, plain
 
@@ -152,10 +152,9 @@ def results() -> None:
         f"{budget.statement(studio().training.get(cohort.model_id).report)}."
     )
     with st.container(horizontal=True):
-        if st.button("Compare with real", type="primary", icon=":material/compare:", key="to-compare"):
-            go("pages/compare.py")
-        if st.button("Export", icon=":material/download:", key="to-export"):
-            go("pages/export.py")
+        st.button("Compare with real", type="primary", icon=":material/compare:", key="to-compare", on_click=turn,
+                  args=("pages/compare.py",))  # fmt: skip
+        st.button("Export", icon=":material/download:", key="to-export", on_click=turn, args=("pages/export.py",))
         st.button(
             "Put its request into the form", icon=":material/edit:", key="to-form", on_click=set_spec,
             args=(CohortSpec.model_validate(cohort.spec),),

@@ -5,7 +5,7 @@ import streamlit as st
 from engine.storage.records import DatasetRecord, State
 from pages.components import budget, sources, tour
 from pages.components.conversation import dialogue
-from pages.components.entry import go
+from pages.components.entry import turn
 from pages.components.state import choose, studio
 from pages.components.text import plain
 
@@ -62,9 +62,14 @@ def _card(record: DatasetRecord) -> None:
     patients = f"about {record.patients or 0:,}" if about is not None else f"{record.patients or 0:,}"
     st.caption(plain(f"{patients} patients learned · {record.columns or 0} columns · {guarded}"))
     with st.container(horizontal=True, gap="small"):
-        if st.button("Ask it", key=f"use-{record.id}", icon=":material/groups:"):
-            choose("dataset", record.id)
-            go("pages/cohort.py" if model is not None else "pages/train.py")
+        page = "pages/cohort.py" if model is not None else "pages/train.py"
+        st.button("Ask it" if model is not None else "Train", key=f"use-{record.id}", icon=":material/groups:",
+                  on_click=_use, args=(record.id, page))  # fmt: skip
         if about is not None:
             with st.popover("Model card", type="tertiary", icon=":material/description:"):
                 st.markdown(studio().datasets.card(record.id).replace("\n# ", "\n### ").removeprefix("# "))
+
+
+def _use(dataset_id: str, page: str) -> None:
+    choose("dataset", dataset_id)
+    turn(page)

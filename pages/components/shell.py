@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.core.errors import CohortStudioError
 from engine.storage.records import CohortRecord, DatasetRecord, State
-from pages.components.entry import follow_link
+from pages.components.entry import follow
 from pages.components.shipped import spent as spent_of
 from pages.components.state import choose, pin, studio, take_choice
 from pages.components.text import moment, plain
@@ -65,7 +65,7 @@ def run(page: st.Page) -> None:
     """Draw the bar, then the page; what goes wrong for a reason is said in a sentence."""
     st.session_state["_shell"] = True
     st.html(STYLE)
-    follow_link()
+    follow()
     try:
         _bar()
         page.run()

@@ -5,11 +5,11 @@ import streamlit as st
 from engine.core.errors import UserError
 from engine.services.sources import Choice
 from pages.components.conversation import dialogue
-from pages.components.entry import go
+from pages.components.entry import turn
 from pages.components.state import choose, conversation, dataset_id, is_pinned, studio, turn_to
 from pages.components.text import plain
 
-_CHOICE, _TO_COHORT = "_source_choice", "_to_cohort"
+_CHOICE = "_source_choice"
 
 
 @dialogue.told_later
@@ -34,7 +34,8 @@ def ask(text: str, *, anew: bool = False) -> None:
         dialogue.begin_anew()
     st.session_state[_CHOICE] = (text, found) if found is not None else None
     dialogue.say(chosen, text)
-    st.session_state[_TO_COHORT] = anew
+    if anew:
+        turn("pages/cohort.py")
 
 
 def ask_anew(text: str) -> None:
@@ -46,13 +47,7 @@ def resume(conversation_id: str, of: str) -> None:
     """Take up an earlier conversation of the data set ``of``, and show it on the Cohort page; a callback."""
     _move(of, by_person=True)
     dialogue.reopen(conversation_id)
-    st.session_state[_TO_COHORT] = True
-
-
-def follow() -> None:
-    """Go to the Cohort page after a callback that leads there."""
-    if st.session_state.pop(_TO_COHORT, False):
-        go("pages/cohort.py")
+    turn("pages/cohort.py")
 
 
 def _move(to: str, *, by_person: bool) -> None:

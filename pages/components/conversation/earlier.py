@@ -5,7 +5,7 @@ import streamlit as st
 from engine.services.exchanges import Summary
 from engine.storage.records import CohortRecord
 from pages.components.conversation import dialogue, markup
-from pages.components.entry import go
+from pages.components.entry import turn
 from pages.components.state import conversation, studio
 from pages.components.text import moment, plain
 
@@ -75,9 +75,15 @@ def origin(cohort: CohortRecord) -> None:
     if cohort.conversation_id is None:
         return
     title = plain(short(studio().conversations.title(cohort.conversation_id)))
-    if st.button(f"Asked for in “{title}”", key="origin", type="tertiary", icon=":material/forum:"):
-        dialogue.reopen(cohort.conversation_id)
-        go("pages/cohort.py")
+    st.button(
+        f"Asked for in “{title}”", key="origin", type="tertiary", icon=":material/forum:", on_click=_return,
+        args=(cohort.conversation_id,),
+    )  # fmt: skip
+
+
+def _return(id: str) -> None:
+    dialogue.reopen(id)
+    turn("pages/cohort.py")
 
 
 def short(title: str) -> str:
