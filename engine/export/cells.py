@@ -9,8 +9,12 @@ EXECUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 
 def quoted(text: str) -> str:
-    """``text`` behind an apostrophe where a spreadsheet would execute it."""
-    return f"'{text}" if text.startswith(EXECUTED) else text
+    """``text`` behind an apostrophe where a spreadsheet would execute it; different texts stay different.
+
+    For that, what already looks quoted gets a further apostrophe: else two columns, or two categories, could become
+    one.
+    """
+    return f"'{text}" if text.lstrip("'").startswith(EXECUTED) else text
 
 
 def safe(frame: pd.DataFrame) -> pd.DataFrame:

@@ -177,7 +177,7 @@ def table(result: dict[str, Any], *, active: bool = True) -> list[Line]:
 def as_csv(result: dict[str, Any]) -> str:
     """The table with plain numbers where there are some, every line marked as internal."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out)
     writer.writerow(["use", "generator", "state", *(info.name for info in columns()), "epsilon", "delta", "reason"])
     for line in (result["ceiling"], *result["contenders"], result["floor"]):
         if line is not None:

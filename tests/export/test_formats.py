@@ -1,5 +1,6 @@
 """What is written reads back equal, and nothing in it is executed by a spreadsheet."""
 
+import csv
 import io
 import json
 import zipfile
@@ -133,7 +134,38 @@ def test_an_empty_cohort_is_a_file_with_headers(format: str, cohort: pd.DataFram
 @given(st.text(max_size=12))
 def test_no_quoted_text_begins_with_what_is_executed(text: str) -> None:
     assert not quoted(text).startswith(EXECUTED)
-    assert quoted(text).removeprefix("'") == text.removeprefix("'") or quoted(text) == text
+    assert quoted(text) in (text, f"'{text}")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("'=@a", max_size=4), st.text("'=@a", max_size=4))
+def test_different_texts_stay_different(one: str, two: str) -> None:
+    assert (quoted(one) == quoted(two)) == (one == two)
+
+
+def test_columns_and_categories_that_look_quoted_already_stay_apart(tmp_path: Path) -> None:
+    names, words = ["=a", "'=a", "''=a"], ["=x", "'=x", "''=x"]
+    schema = TableSchema(columns=tuple(Column(name=name, kind=Kind.CATEGORICAL) for name in names))
+    frame = conform(pd.DataFrame(dict.fromkeys(names, words)), schema)
+    read = pd.read_csv(export(frame, schema, MANIFEST, format="csv", path=tmp_path / "c.csv"))
+    assert read.columns.tolist() == [f"'{name}" for name in names]
+    assert [read[name].tolist() for name in read] == [[f"'{word}" for word in words]] * 3
+    export(frame, schema, MANIFEST, format="excel", path=tmp_path / "c.xlsx")
+
+
+@pytest.mark.parametrize("word", ["a\rb", "a\nb", "a\r\nb", 'a"b', "a,b", ";", "a\tb", "a\x0bb", "a\x85b", "a\u2028b"])
+def test_no_sign_of_a_word_ends_its_row(word: str, tmp_path: Path) -> None:
+    schema = TableSchema(columns=(Column(name=word, kind=Kind.CATEGORICAL), Column(name="n", kind=Kind.INTEGER)))
+    frame = conform(pd.DataFrame({word: [word, "plain"], "n": [1, 2]}), schema)
+    plain = export(frame, schema, MANIFEST, format="csv", path=tmp_path / "c.csv").read_bytes()
+    with zipfile.ZipFile(export(frame, schema, MANIFEST, format="csv-archive", path=tmp_path / "c.zip")) as archive:
+        zipped = archive.read("cohort.csv")
+    for written in (plain, zipped):
+        lines = list(csv.reader(io.StringIO(written.decode(), newline="")))
+        assert lines == [[word, "n"], [word, "1"], ["plain", "2"]]
+        pd.testing.assert_frame_equal(
+            pd.read_csv(io.BytesIO(written)), frame, check_dtype=False, check_categorical=False
+        )
 
 
 def test_the_manifest_says_what_made_the_cohort() -> None:
