@@ -16,8 +16,8 @@ from engine.export.rows import Rows
 from engine.storage.tables import TableWriter
 
 _ROWS_AT_ONCE = 50_000
-LINE_END = "\r\n"
-"""RFC 4180. A writer quotes only the breaks of its own line end: after "\\n" alone, a name with "\\r" would end its row."""
+_LINE_END = "\r\n"
+"""RFC 4180. A writer quotes a break only where its own line end holds it: else a name with a return ends its row."""
 
 
 def write_csv(rows: Rows, manifest: dict[str, Any], path: Path) -> None:
@@ -68,4 +68,4 @@ def _rows(frame: pd.DataFrame, file: TextIO, *, header: bool) -> None:
     """Write ``frame`` in pieces, so that the quoted copy never holds more than one of them."""
     for start in range(0, max(len(frame), 1), _ROWS_AT_ONCE):
         piece = safe(frame.iloc[start : start + _ROWS_AT_ONCE])
-        piece.to_csv(file, index=False, header=header and start == 0, lineterminator=LINE_END)
+        piece.to_csv(file, index=False, header=header and start == 0, lineterminator=_LINE_END)

@@ -1,12 +1,14 @@
 """What the folder of a data set holds: a table of patients, or, of a source that ships with its model, a summary."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from engine.core.errors import DataError
-from engine.schema.table import TableSchema
-from engine.storage.tables import read_schema
+
+if TYPE_CHECKING:
+    from engine.schema.table import TableSchema
 
 TABLE = "table.parquet"
 SCHEMA = "schema.json"
@@ -17,12 +19,16 @@ def has_rows(folder: Path) -> bool:
     return (folder / TABLE).exists()
 
 
-def schema_of(folder: Path) -> TableSchema:
+def schema_of(folder: Path) -> "TableSchema":
     """The schema of the data set in ``folder``: its table's own, or the one that is kept where there is no table.
 
     Raises:
         DataError: there is neither, or it cannot be read.
     """
+    # Whoever asks only where things lie need not load pandas.
+    from engine.schema.table import TableSchema
+    from engine.storage.tables import read_schema
+
     if has_rows(folder) or not (folder / SCHEMA).exists():
         return read_schema(folder / TABLE)
     try:
