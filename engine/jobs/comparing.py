@@ -37,7 +37,8 @@ def compare(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
     if dataset.source == SHIPPED:
         progress.update(0.0, "Reading the cohort")
         synthetic, spec, sampled = _synthetic(cohort, workspace)
-        run = partial(compare_with_summary, summary_of(workspace.dataset(dataset.id)), synthetic)
+        # The model's own: that of the data set is the newest version's, which the cohort may not be drawn from.
+        run = partial(compare_with_summary, summary_of(workspace.model(cohort.model_id)), synthetic)
     else:
         tables, spec, sampled = _tables(job, workspace, database, progress)
         run = partial(report.compare, *tables)

@@ -1,21 +1,23 @@
 """Models that ship with the product: each is a data set without rows, ready with its model from the first start.
 
 A bundle is a folder ``assets/models/NAME``: ``source.json`` (:class:`ShippedSource`), ``card.md`` and ``model/``, a
-private model with its report and its summary. Registering one copies it into the workspace, so that a cohort drawn with
-an older release keeps the model that it was drawn from until a newer version of the bundle replaces it.
+private model with its report and its summary. Registering one copies it into the workspace. A newer version of a bundle
+is a new model of the same data set; the one before it stays as long as a cohort drawn from it does, so that a cohort
+whose drawing was interrupted by an upgrade is of one model.
 """
 
 import logging
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256 as digest
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.core.errors import CohortStudioError, DataError
+from engine.core.errors import CohortStudioError, DataError, UserError
 from engine.core.settings import settings
 from engine.core.workspace import Workspace, read_json, write_atomically, write_json
 from engine.generators.registry import MANIFEST
@@ -77,8 +79,8 @@ class ShippedSource(BaseModel):
 
     @property
     def model_id(self) -> str:
-        """Of the model in every workspace."""
-        return digest(f"shipped model {self.name}".encode()).hexdigest()[:12]
+        """Of this version's model in every workspace."""
+        return digest(f"shipped model {self.name} version {self.version}".encode()).hexdigest()[:12]
 
 
 def bundles(folder: Path | None = None) -> Iterator[Path]:
@@ -105,9 +107,16 @@ def read_source(bundle: Path) -> ShippedSource:
 
 
 def read_shipped(folder: Path) -> ShippedSource | None:
-    """What the data set in ``folder`` of a workspace is, where it ships with its model; else None."""
+    """What the data set in ``folder`` of a workspace is, where it ships with its model; else None.
+
+    Raises:
+        DataError: ``source.json`` cannot be read.
+    """
     path = folder / SOURCE
-    return ShippedSource.model_validate(read_json(path)) if path.exists() else None
+    try:
+        return ShippedSource.model_validate(read_json(path)) if path.exists() else None
+    except (OSError, ValueError) as error:
+        raise DataError("the description of a shipped model cannot be read", where=f"{folder.name}/{SOURCE}") from error
 
 
 def model_folder(name: str) -> Path | None:
@@ -151,9 +160,12 @@ def register(workspace: Workspace, database: Database, bundle: Path) -> None:
         DataError: the bundle is damaged or incomplete.
     """
     source = read_source(bundle)
-    data, model = workspace.dataset(source.dataset_id), workspace.model(source.model_id)
-    is_there = (data / SOURCE).exists() and (model / MANIFEST).exists()
-    if not is_there or read_json(data / SOURCE)["version"] < source.version:
+    data = workspace.dataset(source.dataset_id)
+    known = _registered(workspace, data)
+    if known is not None and known.version >= source.version:
+        source = known
+    model = workspace.model(source.model_id)
+    if source is not known:
         _verify(bundle, source)
         summary = summary_of(bundle / MODEL)
         with published_folder(model) as temporary:
@@ -165,6 +177,21 @@ def register(workspace: Workspace, database: Database, bundle: Path) -> None:
         # Last: what it says is there.
         write_atomically(data / SOURCE, lambda temporary: shutil.copyfile(bundle / SOURCE, temporary))
     _record(database, source, data=data, model=model)
+    for older in database.models(source.dataset_id):
+        if older.id != source.model_id:
+            with suppress(UserError):  # a cohort was drawn from it
+                database.delete_model(older.id, is_replaced=True)
+                shutil.rmtree(workspace.model(older.id))
+
+
+def _registered(workspace: Workspace, data: Path) -> ShippedSource | None:
+    """What is registered already in the data set's folder, whole; None where it has to be done again."""
+    try:
+        known = read_shipped(data)
+    except DataError:
+        return None
+    whole = known is not None and (workspace.model(known.model_id) / MANIFEST).exists()
+    return known if whole else None
 
 
 def _verify(bundle: Path, source: ShippedSource) -> None:
@@ -172,6 +199,10 @@ def _verify(bundle: Path, source: ShippedSource) -> None:
     if missing := sorted(needed - set(source.files)):
         raise DataError(f"{missing[0]} is not among its files", where=bundle.name)
     for name, expected in source.files.items():
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts or "\\" in name:
+            # It would be copied to where it leads.
+            raise DataError(f"the file {name} is named by a path that leads elsewhere", where=bundle.name)
         path = bundle / name
         if not path.resolve().is_relative_to(bundle.resolve()) or not path.is_file():
             raise DataError(f"the file {name} is missing", where=bundle.name)

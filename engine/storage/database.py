@@ -180,13 +180,15 @@ class Database:
         """
         return _model(self._update(records.models, "model", id, changes))
 
-    def delete_model(self, id: str) -> None:
+    def delete_model(self, id: str, *, is_replaced: bool = False) -> None:
         """Forget a model (its files stay).
 
         Raises:
-            UserError: cohorts were drawn from it: those must be deleted first; or it ships with the product.
+            UserError: cohorts were drawn from it: those must be deleted first; or it ships with the product, unless
+                ``is_replaced`` by a newer version.
         """
-        _refuse_shipped(self.datasets(), *(model.dataset_id for model in self.models() if model.id == id))
+        if not is_replaced:
+            _refuse_shipped(self.datasets(), *(model.dataset_id for model in self.models() if model.id == id))
         with self.writing() as connection:
             _refuse_while_used(connection, records.cohorts, "model_id", id, "cohorts", "model")
             connection.execute(delete(records.models).where(records.models.c.id == id))

@@ -4,20 +4,22 @@ import logging
 import multiprocessing
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from filelock import FileLock
 
 from engine.cohort.spec import CohortSpec, Criterion
-from engine.core.errors import UserError
+from engine.core.errors import DataError, UserError
 from engine.core.settings import Settings
 from engine.core.workspace import Workspace, read_json, write_json
 from engine.generators.registry import load
 from engine.jobs.steps import generate
 from engine.privacy.summary import PrivateSummary, summary_of
 from engine.services.context import Context
-from engine.services.shipped import SOURCE, read_source, register_all
+from engine.services.shipped import SOURCE, read_shipped, read_source, register_all
 from engine.services.studio import Studio
 from engine.storage.database import Database
+from engine.storage.folders import sha256
 from engine.storage.records import JobState, State
 from engine.storage.sources import has_rows
 from tests.helpers import small_bundle
@@ -82,6 +84,52 @@ def test_a_newer_version_replaces_and_an_older_one_does_not(place: Place) -> Non
     describe(place.bundle, version=1)
     place.register()
     assert read_json(place.data / SOURCE)["version"] == 2
+
+
+def test_a_newer_version_is_a_new_model_and_the_old_one_stays_with_its_cohorts(place: Place) -> None:
+    place.register()
+    old = place.source.model_id
+    cohort = place.database.add_cohort(model_id=old, name="a cohort", spec=CohortSpec(patients=50).as_json())
+    drawn = load(place.workspace.model(old)).sample(20, seed=3)
+    describe(place.bundle, version=2)
+    place.register()
+    new = read_source(place.bundle).model_id
+    assert [model.id for model in place.database.models()] == [new, old], "the newest first"
+    pd.testing.assert_frame_equal(load(place.workspace.model(old)).sample(20, seed=3), drawn)
+    describe(place.bundle, version=1)
+    place.register()
+    assert [model.id for model in place.database.models()] == [new, old], "an older release takes nothing back"
+    place.database.delete_cohort(cohort.id)
+    describe(place.bundle, version=3)
+    place.register()
+    assert [model.id for model in place.database.models()] == [read_source(place.bundle).model_id]
+    models = place.workspace.root / "models"
+    assert [path.name for path in models.iterdir()] == [read_source(place.bundle).model_id]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}', "\x00"])
+def test_a_damaged_description_in_the_workspace_is_mended_by_the_next_start(place: Place, text: str) -> None:
+    place.register()
+    (place.data / SOURCE).write_text(text)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_shipped(place.data)
+    place.register()
+    assert read_shipped(place.data) == place.source
+
+
+@pytest.mark.parametrize(
+    "name", ["model/../card.md", "/etc/hostname", "model/../../small-ward/card.md", "model\\..\\x"]
+)
+def test_no_file_of_a_bundle_is_copied_to_elsewhere(place: Place, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    (place.bundle / "model\\..\\x").write_text("x")
+    name = name.replace("small-ward", NAME)
+    described = read_json(place.bundle / SOURCE)
+    write_json(place.bundle / SOURCE, described | {"files": described["files"] | {name: sha256(place.bundle / name)}})
+    with caplog.at_level(logging.ERROR):
+        place.register()
+    assert place.database.datasets() == []
+    assert "leads elsewhere" in caplog.text
+    assert not list(place.workspace.root.rglob("*.md"))
 
 
 def test_an_interrupted_registration_is_done_again(place: Place) -> None:
