@@ -38,6 +38,8 @@ from engine.schema.table import TableSchema
 MOST_ROWS = 10_000
 LEAST_EVENTS = 10
 _ROWS_PER_PARAMETER = 15
+_MOST_TOLD = 2
+"""Effects of each verdict that the sentence names."""
 _EFFECTS: dict[Family, tuple[str, str]] = {
     "logistic": ("Logistic regression", "odds ratio"),
     "cox": ("Cox regression", "hazard ratio"),
@@ -194,10 +196,21 @@ def _sentence(
         f"{len(terms)} effects"
     )
     chance = agreed["halves"]["significance"]
-    text += "." if chance is None else f"; two random halves of the real rows agree on {chance * len(terms):.1f}."
+    if chance is not None:
+        average = f"{chance * len(terms):.1f}".removesuffix(".0")
+        text += f"; two random halves of the real rows agree on {average} of {len(terms)} on average"
+    text += "."
     for verdict in ("opposite", "weaker", "stronger"):
         differing = [term for term in terms if term["verdict"] == verdict]
-        told = [f"{term['label']} ({effect} {_text(term[REAL])} real, {_text(term[SYNTHETIC])})" for term in differing]
+        # The clearest first; the forest plot and the table show all of them.
+        differing.sort(key=lambda term: term["overlap"] or 0.0)
+        told = [
+            f"{term['label']} ({effect} {_text(term[REAL])} in the real rows, {_text(term[SYNTHETIC])} in the "
+            "synthetic ones)"
+            for term in differing[:_MOST_TOLD]
+        ]
+        more = len(differing) - len(told)
+        told += [f"and {more} more"] if more else []
         if told:
             text += f" {VERDICTS[verdict].capitalize()}: {'; '.join(told)}."
     return text

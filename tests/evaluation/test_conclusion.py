@@ -66,6 +66,10 @@ def test_a_copy_of_the_real_rows_agrees_with_them() -> None:
     halves = entry["agreement"]["halves"]
     assert 0.5 < halves["overlap"] < 0.95
     assert f"for {len(entry['terms'])} of {len(entry['terms'])} effects" in entry["sentence"]
+    average = f"{halves['significance'] * len(entry['terms']):.1f}".removesuffix(".0")
+    assert entry["sentence"].endswith(
+        f"two random halves of the real rows agree on {average} of {len(entry['terms'])} on average."
+    )
 
 
 def test_a_reversed_effect_is_the_opposite_conclusion() -> None:
@@ -79,7 +83,9 @@ def test_a_reversed_effect_is_the_opposite_conclusion() -> None:
 def test_an_effect_that_the_synthetic_rows_lack_is_weaker() -> None:
     entry = found(admissions(4000, seed=4, is_random=True))
     assert {term(entry, label)["verdict"] for label in PLANTED} == {"weaker"}
-    assert "Not found in the synthetic rows: Age" in entry["sentence"]
+    named = entry["sentence"].partition("Not found in the synthetic rows: ")[2]
+    assert sum(f"{label} (odds ratio " in named for label in PLANTED) == 2, "two, the others by their number"
+    assert f"; and {len(PLANTED) - 2} more." in named
     assert entry["agreement"]["synthetic"]["significance"] < entry["agreement"]["halves"]["significance"]
 
 

@@ -332,3 +332,9 @@ def test_what_noise_adds_to_a_correlation_ratio_is_taken_off() -> None:
     assert np.mean(found) < 0.03
     planted = Contingency(np.array([[100.0, 0, 0], [0, 0, 100.0]]), 0.0)
     assert correlation_ratio(planted, planted, np.array([0.0, 1, 2])) == pytest.approx(1)
+
+
+def test_as_many_categories_as_patients_explain_nothing() -> None:
+    few = Contingency(np.eye(20)[:, :20], 0.0)
+    pooling = Contingency(np.full((20, 20), 200.0), 1.0)
+    assert np.isnan(correlation_ratio(few, pooling, np.arange(20.0)))

@@ -123,12 +123,13 @@ def correlation_ratio(table: Contingency, pooling: Contingency, values: np.ndarr
     total = float(columns @ (values - mean) ** 2)
     patients = counts.sum(1)
     kept = patients > 0
-    if kept.sum() < 2 or total <= 0:
+    groups = int(kept.sum())
+    # With a patient of its own for every group, chance explains all.
+    if groups < 2 or groups >= n or total <= 0:
         return float("nan")
     sums = counts[kept] @ (values - mean)
     noise = rows[kept] * table.noise**2 * float(((values - mean) ** 2).sum())
     between = float(((sums**2 - noise) / patients[kept]).sum()) / n / total
-    groups = int(kept.sum())
     adjusted = 1 - (1 - between) * (n - 1) / (n - groups)
     return float(np.clip(adjusted, 0, 1) ** 0.5)
 
