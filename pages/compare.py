@@ -42,22 +42,27 @@ with st.container():
         progress.follow(chosen, changed=lambda: studio().comparison.made_at(chosen) != seen)
     findings.notes(result)
 
-tabs = st.tabs(["Table 1", "Distributions", "Associations", "Tell apart", "Conclusions", "Privacy", "Plausibility"])
-with tabs[0]:
-    findings.table_one(result)
-with tabs[1]:
-    comparison.distributions(result)
-with tabs[2]:
-    comparison.associations(result)
-with tabs[3]:
-    findings.detection(result)
-with tabs[4]:
-    outcomes.conclusions(result, chosen)
-with tabs[5]:
+
+
+def _privacy() -> None:
     guarantee.statement(chosen, on_real_rows=not findings.is_of_summary(result))
     attacks.privacy(result)
-with tabs[6]:
-    plausibility.plausibility(result)
+
+
+sections = {
+    "Table 1": lambda: findings.table_one(result),
+    "Distributions": lambda: comparison.distributions(result),
+    "Associations": lambda: comparison.associations(result),
+    "Tell apart": lambda: findings.detection(result),
+    "Conclusions": lambda: outcomes.conclusions(result, chosen),
+    "Privacy": _privacy,
+    "Plausibility": lambda: plausibility.plausibility(result),
+}
+# Only the open one is drawn: of many columns, the charts of all take seconds.
+for tab, draw in zip(st.tabs(list(sections), key="section", on_change="rerun"), sections.values(), strict=True):
+    with tab:
+        if tab.open:
+            draw()
 if not findings.is_of_summary(result):
     st.caption("Real figures are aggregates: small groups are merged, single records are never shown.")
 with st.container(horizontal=True):

@@ -14,6 +14,7 @@ from engine.jobs.queue import JobState, Queue
 from engine.storage.database import Database
 from pages.components.text import plain
 from tests.helpers.compared_admissions import admit, report
+from tests.helpers.sections import every_section, open_section
 from tests.pages.test_pages import at
 
 
@@ -53,13 +54,15 @@ def test_every_section_is_there_and_marked_as_internal(empty: Workspace, whole: 
     assert [tab.label for tab in app.tabs] == [
         "Table 1", "Distributions", "Associations", "Tell apart", "Conclusions", "Privacy", "Plausibility",
     ]  # fmt: skip
-    for tab in app.tabs:
-        assert any("Internal: computed on real rows" in one.value for one in tab.caption), tab.label
-        assert not tab.error, tab.label
-    table = app.tabs[0].dataframe[0].value
+    found = every_section(app)
+    for name, tab in found.items():
+        assert any("Internal: computed on real rows" in one.value for one in tab.caption), name
+        assert not tab.error, name
+    table = found["Table 1"].dataframe[0].value
     assert {"Real", "Synthetic", "Held-out real", "SMD, synthetic", "SMD, held-out real"} <= set(table.columns)
     assert table["Characteristic"].str.contains("Lactate").any()
     # The planted difference: lactate kills fewer in the synthetic rows, and their conclusion says so.
+    open_section(app, "Conclusions")
     assert plain("The opposite direction: Lactate") in words(app)
     assert "Not made yet" not in words(app)
 
@@ -77,9 +80,10 @@ def test_what_is_made_is_shown_while_the_rest_is_on_its_way(empty: Workspace, wh
     write_json(empty.comparison(cohort), partial)
     app = at("compare")
     assert not app.exception
-    waiting = {tab.label for tab in app.tabs if any("not made yet" in one.value for one in tab.info)}
+    found = every_section(app)
+    waiting = {name for name, tab in found.items() if any("not made yet" in one.value for one in tab.info)}
     assert waiting == {"Tell apart", "Conclusions", "Privacy"}
-    assert app.tabs[0].dataframe[0].value.shape[0] > 10
+    assert found["Table 1"].dataframe[0].value.shape[0] > 10
     assert {metric.label: metric.value for metric in app.metric}["Privacy"] == "…"
     # Cancelled: what was made stays, and the job can be repeated.
     assert "was cancelled" in words(app)
@@ -91,7 +95,7 @@ def test_a_failed_section_says_so_and_the_others_stay(empty: Workspace, whole: d
     broken["sections"]["detection"] |= {"state": "failed", "reason": "This section failed with ValueError."}
     del broken["detection"]
     app, _ = opened(empty, broken)
-    failed = {tab.label: [one.value for one in tab.error] for tab in app.tabs if tab.error}
+    failed = {name: [one.value for one in tab.error] for name, tab in every_section(app).items() if tab.error}
     assert list(failed) == ["Tell apart"] and "ValueError" in failed["Tell apart"][0]
     assert any(button.label == "Compare again" for button in app.button)
 
@@ -106,6 +110,7 @@ def test_a_report_of_an_earlier_release_is_made_anew(empty: Workspace, whole: di
 
 def test_the_user_picks_an_outcome_and_a_small_job_analyses_it(empty: Workspace, whole: dict[str, Any]) -> None:
     app, cohort = opened(empty, whole)
+    open_section(app, "Conclusions")
     picker = app.selectbox(key="outcome")
     assert picker.options[0] == "Died in hospital" and "Heart failure" in picker.options
     picker.set_value("heart_failure").run()
@@ -142,7 +147,7 @@ def test_a_section_without_figures_says_why(empty: Workspace, whole: dict[str, A
     told["detection"] = {"reason": reason}
     told["associations"] = told["associations"] | {"titles": []}
     app, _ = opened(empty, told)
-    tabs = {tab.label: [one.value.replace("\\", "") for one in tab.info] for tab in app.tabs}
+    tabs = {name: [one.value.replace("\\", "") for one in tab.info] for name, tab in every_section(app).items()}
     assert tabs["Privacy"] == tabs["Tell apart"] == [reason.replace("-1", "−1")]
     assert tabs["Associations"][0].startswith("Not assessable: there are too few real patients")
 
@@ -151,6 +156,7 @@ def test_distributions_stand_side_by_side_or_overlaid_with_their_bars_as_a_table
     empty: Workspace, whole: dict[str, Any]
 ) -> None:
     app, _ = opened(empty, whole)
+    open_section(app, "Distributions")
     view = app.button_group(key="view")
     assert view.value == "Side by side"
     view.set_value("Overlaid").run()
@@ -167,7 +173,8 @@ def test_distributions_stand_side_by_side_or_overlaid_with_their_bars_as_a_table
 
 def test_every_pair_of_columns_is_in_the_table_of_associations(empty: Workspace, whole: dict[str, Any]) -> None:
     app, _ = opened(empty, whole)
-    pairs = next(one.value for one in app.tabs[2].dataframe if "Difference" in one.value.columns)
+    associations = open_section(app, "Associations")
+    pairs = next(one.value for one in associations.dataframe if "Difference" in one.value.columns)
     titles = whole["associations"]["titles"]
     assert len(pairs) == len(titles) * (len(titles) - 1) // 2
     first = pairs.iloc[0]

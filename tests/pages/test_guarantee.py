@@ -14,6 +14,7 @@ from engine.privacy.runs import PrivateRun, asked_budget
 from engine.services.studio import Studio
 from engine.storage.database import Database
 from tests.helpers.compared_admissions import admit, report
+from tests.helpers.sections import open_section
 from tests.pages.test_pages import at
 
 REPORT = {
@@ -28,7 +29,7 @@ def whole() -> dict[str, Any]:
 
 
 def words(app: AppTest) -> str:
-    (tab,) = [tab for tab in app.tabs if tab.label == "Privacy"]
+    tab = open_section(app, "Privacy")
     kinds = (tab.markdown, tab.caption, tab.warning, tab.subheader)
     return "\n".join(one.value for kind in kinds for one in kind).replace("\\", "")
 

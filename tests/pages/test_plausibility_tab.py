@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 from engine.core.workspace import Workspace
 from tests.helpers.plausible_comparison import with_broken_rules
 from tests.helpers.prepared_workspace import compare, prepare
+from tests.helpers.sections import open_section
 from tests.pages.test_pages import at
 
 
@@ -13,7 +14,7 @@ def opened(workspace: Workspace, *, dirty_real_rows: int = 0) -> AppTest:
     compare(workspace, cohort)
     with_broken_rules(workspace, cohort, dirty_real_rows=dirty_real_rows)
     app = at("compare")
-    assert not app.exception
+    open_section(app, "Plausibility")
     return app
 
 
