@@ -45,33 +45,35 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace) -> dict[str, Any]:
-    from engine.services import commands
+    from engine.services import model_commands, table_commands
 
     progress = Console()
     match given.command:
         case "prepare":
-            return commands.prepare(
+            return table_commands.prepare(
                 source=given.source, path=given.path, out=given.out, report=given.report, progress=progress
             )
         case "train":
-            return commands.train(
+            return model_commands.train(
                 table=given.table, out=given.out, generator=given.generator, patient_key=given.patient_key,
                 schema=given.schema, epsilon=given.epsilon, delta=given.delta, no_privacy=given.no_privacy,
                 seed=given.seed, resume=given.resume, options=_options(given.option), progress=progress,
             )  # fmt: skip
         case "generate":
-            return commands.generate(
+            return model_commands.generate(
                 model=given.model, patients=given.patients, spec=given.spec, out=given.out, seed=given.seed,
                 progress=progress,
             )  # fmt: skip
         case "evaluate":
-            return commands.evaluate(
+            return table_commands.evaluate(
                 train=given.train, holdout=given.holdout, synthetic=given.synthetic, spec=given.spec,
                 schema=given.schema, outcome=given.outcome, out=given.out, view=given.view,
                 small_cell_minimum=settings().small_cell_minimum, progress=progress,
             )  # fmt: skip
         case "parse":
-            return commands.parse(text=given.text, previous=given.previous, source=given.source, backend=given.backend)
+            return table_commands.parse(
+                text=given.text, previous=given.previous, source=given.source, backend=given.backend
+            )
         case "ledger":
             from engine.services.budgets import ledger_accounts
 
@@ -93,7 +95,7 @@ def _run(given: argparse.Namespace) -> dict[str, Any]:
                 resume=given.resume, progress=progress,
             )  # fmt: skip
         case _:
-            return commands.export(cohort=given.cohort, format=given.format, out=given.out)
+            return table_commands.export(cohort=given.cohort, format=given.format, out=given.out)
 
 
 def _options(pairs: list[str]) -> dict[str, Any]:

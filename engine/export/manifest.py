@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from engine.cohort.spec import CohortSpec
+from engine.core.errors import DataError
+from engine.core.workspace import read_json
 
 VERSION = "0.1.0"
 """Of the product; part of every manifest."""
+FORMAT = "cohort-studio-manifest/1"
 NO_PRIVACY = "none: treat as confidential"
 _PACKAGES = ("torch", "numpy", "pandas", "dp-cgans", "sdv")
 
@@ -27,7 +31,7 @@ def manifest(
     ``privacy`` is what :func:`stated` gives of the model's fit report; without it, none is claimed.
     """
     return {
-        "format": "cohort-studio-manifest/1",
+        "format": FORMAT,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "spec": spec.as_json(),
         "source": source,
@@ -63,6 +67,21 @@ def released(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """
     source = {key: value for key, value in manifest.get("source", {}).items() if key != "fingerprint"}
     return {**manifest, "source": source} if "source" in manifest else dict(manifest)
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest in ``path``.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        found = read_json(path)
+    except (OSError, ValueError) as error:
+        raise DataError("the cohort's manifest cannot be read", where=path.name) from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise DataError("the file is no cohort's manifest", where=path.name, remedy="Move it elsewhere.")
+    return found
 
 
 def _installed() -> dict[str, str]:

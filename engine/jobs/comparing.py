@@ -58,10 +58,25 @@ def outcome(job: JobRecord, /, *, workspace: Workspace, database: Database, prog
     found = analyse(
         *tables, key, spec=spec, small_cell_minimum=settings().small_cell_minimum, progress=Part(progress, 0.02, 0.98)
     )
-    for part in (found[name] for name in ("utility", "conclusion", "survival")):
+    write_json(workspace.outcome(job.payload["cohort_id"], key), noted(found, sampled))
+
+
+def noted(analysis: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+    """The analysis of an outcome with further ``notes`` in each of its parts that has some."""
+    for part in (analysis[name] for name in ("utility", "conclusion", "survival")):
         if part is not None and "notes" in part:  # else it says only why there is none
-            part["notes"] = [*part["notes"], *sampled]
-    write_json(workspace.outcome(job.payload["cohort_id"], key), found)
+            part["notes"] = [*part["notes"], *notes]
+    return analysis
+
+
+def sampling_notes(compared: int, made: int) -> list[str]:
+    """That ``compared`` of the cohort's ``made`` rows are compared; nothing where these are all."""
+    if made <= compared:
+        return []
+    return [
+        f"Compared are {compared:,} of the cohort's {made:,} synthetic rows, drawn at random: figures and counts of "
+        "synthetic patients are those of the drawn rows."
+    ]
 
 
 def _tables(
@@ -93,11 +108,4 @@ def _synthetic(cohort: CohortRecord, workspace: Workspace) -> tuple[Any, Any, li
     spec = CohortSpec.model_validate(cohort.spec)
     path = workspace.cohort(cohort.id) / "cohort.parquet"
     synthetic = sampled_rows(path, MOST_SYNTHETIC_ROWS, random=generator(spec.seed, "compared rows"))
-    made = row_count(path)
-    sampled = []
-    if made > len(synthetic):
-        sampled.append(
-            f"Compared are {len(synthetic):,} of the cohort's {made:,} synthetic rows, drawn at random: figures and "
-            "counts of synthetic patients are those of the drawn rows."
-        )
-    return synthetic, spec, sampled
+    return synthetic, spec, sampling_notes(len(synthetic), row_count(path))

@@ -16,14 +16,16 @@ def reset_peak() -> None:
 
 
 def peak_megabytes() -> float:
-    """Largest resident memory since ``reset_peak``, in MiB (psutil's figure of the process where Linux's is absent)."""
+    """Largest resident memory since ``reset_peak``, in MiB; of the whole process where the system cannot start anew."""
     if _STATUS.exists():
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return round(int(line.split()[1]) / 1024, 1)
-    import psutil
-
-    memory = psutil.Process().memory_info()
     if sys.platform == "win32":
-        return round(memory.peak_wset / 2**20, 1)
-    return round(memory.rss / 2**20, 1)
+        import psutil
+
+        return round(psutil.Process().memory_info().peak_wset / 2**20, 1)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

@@ -19,7 +19,7 @@ from engine.preparation.splitting import split_by_patient
 from engine.services.bake_off import columns, predictable
 from engine.services.bake_off import table as shown_table
 from engine.services.budgets import foreground_run, settle_abandoned
-from engine.services.commands import _aligned, _load
+from engine.services.command_files import aligned, prepared_table
 
 if TYPE_CHECKING:
     from engine.generators.base import FitReport, Generator
@@ -56,9 +56,9 @@ def bake_off(
     if out.suffix != ".json":
         raise UserError(f"--out ({out.name}) must end in .json")
     asked = contenders(generators or generator_names(), epsilon, delta)
-    prepared = _load(table, schema_path=schema, patient_key=patient_key, progress=Part(progress, 0.0, 0.02))
+    prepared = prepared_table(table, schema_path=schema, patient_key=patient_key, progress=Part(progress, 0.0, 0.02))
     if holdout is not None:
-        train, held = prepared.table, _aligned(holdout, prepared.schema)
+        train, held = prepared.table, aligned(holdout, prepared.schema)
     else:
         parts = split_by_patient(prepared.table, prepared.schema, holdout=HOLDOUT_SHARE, seed=seed)
         train, held = (prepared.table.iloc[part].reset_index(drop=True) for part in parts)

@@ -9,7 +9,8 @@ import pandas as pd
 
 from engine.cohort.spec import CohortSpec
 from engine.core.errors import DataError, UserError
-from engine.core.workspace import read_json, write_json
+from engine.core.workspace import write_json
+from engine.export.manifest import read_manifest
 from engine.schema.table import TableSchema
 from engine.storage.tables import read_note
 
@@ -40,10 +41,14 @@ def write(
     *,
     synthetic: Path,
     made: pd.DataFrame,
+    rows_in_all: int,
     schema: TableSchema,
     spec: CohortSpec,
 ) -> None:
-    """Write the comparison ``result`` of the rows ``made`` (of the file ``synthetic``) as ``out``'s extension says."""
+    """Write the comparison ``result`` of the rows ``made`` (of the file ``synthetic``) as ``out``'s extension says.
+
+    ``rows_in_all``: how many the file has; ``made`` may be a random part of them.
+    """
     if out.suffix == ".json":
         write_json(out, result)
         return
@@ -54,16 +59,24 @@ def write(
 
     picked = (result["chosen_outcome"],) if "chosen_outcome" in result else ()
     facts = Facts(sentence=describe(spec, schema), manifest=_manifest(synthetic), analyses=picked)
-    made_report = internal(result, facts) if view == "internal" else release(made, schema, facts)
-    write_document(made_report, out)
+    if view == "internal":
+        write_document(internal(result, facts), out)
+    else:
+        write_document(release(made, schema, facts, rows_in_all=rows_in_all), out)
 
 
 def _manifest(synthetic: Path) -> dict[str, Any]:
-    """The manifest that an export left in the file or beside it; empty where there is none."""
+    """The manifest that an export left in the file or beside it; empty where there is none.
+
+    Raises:
+        DataError: what lies there cannot be read.
+    """
     if synthetic.suffix == ".parquet":
         with suppress(DataError):  # of another program
             return json.loads(read_note(synthetic, "manifest"))
-    for path in (synthetic.with_name(f"{synthetic.name}.manifest.json"), synthetic.with_name("manifest.json")):
-        if path.is_file():
-            return read_json(path)
+    own = synthetic.with_name(f"{synthetic.name}.manifest.json")
+    if own.is_file():
+        return read_manifest(own)
+    with suppress(DataError):  # none, or of another program: the name is a common one
+        return read_manifest(synthetic.with_name("manifest.json"))
     return {}

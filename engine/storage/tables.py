@@ -112,19 +112,39 @@ def sampled_rows(path: Path, limit: int, *, random: np.random.Generator) -> pd.D
     Raises:
         DataError: the file is not parquet, or carries no schema.
     """
-    rows = row_count(path)
-    if rows <= limit:
-        return read_table(path)[0]
-    chosen = np.sort(random.choice(rows, size=limit, replace=False, shuffle=False))
     schema = read_schema(path)
+    return conform(sampled_frame(path, limit, random=random, columns=schema.names), schema)
+
+
+def sampled_frame(
+    path: Path, limit: int, *, random: np.random.Generator, columns: list[str] | None = None
+) -> pd.DataFrame:
+    """As :func:`sampled_rows`, of any parquet file: the rows (or only ``columns`` of them) as the file holds them.
+
+    Raises:
+        DataError: the file is not parquet.
+    """
     file = _opened(path)
+    rows = file.metadata.num_rows
+    if rows <= limit:
+        return whole_frame(path, columns=columns)
+    chosen = np.sort(random.choice(rows, size=limit, replace=False, shuffle=False))
     kept: list[pa.RecordBatch] = []
     first = 0
-    for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=schema.names):
+    for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
         begin, end = np.searchsorted(chosen, [first, first + batch.num_rows])
         kept.append(batch.take(pa.array(chosen[begin:end] - first)))
         first += batch.num_rows
-    return conform(pa.Table.from_batches(kept).to_pandas(), schema)
+    return pa.Table.from_batches(kept).to_pandas()
+
+
+def whole_frame(path: Path, *, columns: list[str] | None = None) -> pd.DataFrame:
+    """The rows of any parquet file (or only ``columns`` of them) as it holds them.
+
+    Raises:
+        DataError: the file is not parquet.
+    """
+    return _opened(path).read(columns=columns).to_pandas()
 
 
 class TableWriter:
