@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.cohort.conditions import compile_conditions
 from engine.cohort.reference_tables import reference_table
 from engine.cohort.spec import CohortSpec, Criterion, Share
 from engine.conversation.rules.wording import phrase, share_phrase
+from engine.core.errors import UserError
 from engine.schema.table import TableSchema
 
 _PARTS = (
@@ -50,6 +52,35 @@ def within(spec: CohortSpec, schema: TableSchema) -> CohortSpec:
         "columns": columns or None,
     }
     return spec.model_copy(update=kept)
+
+
+def taken_over(spec: CohortSpec, before: TableSchema, after: TableSchema) -> CohortSpec:
+    """What of ``spec``, a request to the table ``before``, can be asked of ``after``: another source, another table.
+
+    A demand goes with its column, and also where the column there has another unit (150 means something else) or
+    cannot meet it (a category that it does not have).
+    """
+
+    def fits(part: Criterion | Share) -> bool:
+        if part.column in before and before[part.column].unit != after[part.column].unit:
+            return False
+        try:
+            compile_conditions(_only(part), after)
+        except UserError:
+            return False
+        return True
+
+    kept = within(spec, after)
+    return kept.model_copy(
+        update={
+            "criteria": tuple(part for part in kept.criteria if fits(part)),
+            "shares": tuple(part for part in kept.shares if fits(part)),
+        }
+    )
+
+
+def _only(part: Criterion | Share) -> CohortSpec:
+    return CohortSpec(criteria=(part,)) if isinstance(part, Criterion) else CohortSpec(shares=(part,))
 
 
 def _difference(before: Mapping[str, str], after: Mapping[str, str]) -> Iterable[Change]:

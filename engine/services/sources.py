@@ -4,11 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.cohort.spec import CohortSpec
+from engine.conversation.changes import changes, taken_over
 from engine.conversation.contract import Turn
 from engine.services.chat import Chat
 from engine.services.context import Context
+from engine.services.populations import fitting
 from engine.services.shipped import Setting, read_shipped
 from engine.storage.records import SHIPPED, DatasetRecord, State
+from engine.storage.sources import schema_of
 
 _CUES: Mapping[Setting, re.Pattern[str]] = {
     "intensive care": re.compile(r"\bi\.?c\.?u\b|intensive care|critical(?:ly)? (?:care|ill)|ventilat|intubat", re.I),
@@ -23,6 +27,7 @@ _EVERYWHERE: frozenset[Setting] = frozenset(_CUES)
 _SUITS: Mapping[str, frozenset[Setting]] = {"mimic3": frozenset({"intensive care", "hospital"})}
 """Where the patients of a source are met; of a person's own table only that person knows."""
 _MOST_NAMED = 3
+_NO_COLUMN = "a column for it"
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,23 @@ class Choice:
     setting: Setting | None
 
     @property
+    def shortcoming(self) -> str:
+        """What even the best data set is not, in a sentence; empty where nothing is wanting."""
+        best = self.best
+        if _NO_COLUMN in best.lacks:
+            return "No source that is ready has such patients."
+        if self.setting and not best.suits:
+            return f"No source that is ready is about {_ABOUT[self.setting]} patients."
+        if best.lacks:
+            return f"No source that is ready has all of it: “{best.dataset.name}” lacks {_listed(best.lacks)}."
+        return ""
+
+    @property
     def reason(self) -> str:
         """Why, in a sentence."""
         best = self.best
+        if _NO_COLUMN in best.lacks:
+            return f"“{best.dataset.name}” cannot answer it, and no other source that is ready can."
         what = "everything that was asked for" if not best.lacks else "most of what was asked for"
         if best.observations:
             what += f", {best.observations} of the observations among it"
@@ -79,6 +98,21 @@ class Choice:
         if other.observations < self.best.observations:
             return f"{name} has {other.observations} of the observations."
         return ""
+
+
+@dataclass(frozen=True)
+class TakeOver:
+    """What another data set would make of a request in the form.
+
+    Attributes:
+        dataset: which.
+        spec: the request as it can be asked of it.
+        dropped: what it cannot be asked for, in words.
+    """
+
+    dataset: DatasetRecord
+    spec: CohortSpec
+    dropped: tuple[str, ...]
 
 
 _ABOUT = {"population": "the population's", "hospital": "hospital", "intensive care": "intensive-care"}
@@ -107,6 +141,19 @@ class Sources:
         # Sorting is stable: among equals the one that was chosen, then the newest.
         offers.sort(key=lambda offer: (offer.shortfall, offer.dataset.id != kept))
         return Choice(offers[0], tuple(offers[1:]), setting) if offers else None
+
+    def take_over(self, spec: CohortSpec, *, of: str) -> list[TakeOver]:
+        """What of ``spec``, a request to the data set ``of``, each other one that is ready can be asked."""
+        own = schema_of(self._context.workspace.dataset(of))
+        ready = [one for one in self._context.database.datasets() if one.state is State.READY and one.id != of]
+        found = []
+        for one in ready:
+            schema = schema_of(self._context.workspace.dataset(one.id))
+            kept = taken_over(spec, own, schema)
+            if kept.reference_population is not None and kept.reference_population not in fitting(schema):
+                kept = kept.model_copy(update={"reference_population": None})
+            found.append(TakeOver(one, kept, tuple(lost.before for lost in changes(spec, kept, own) if lost.before)))
+        return found
 
     def _offers(
         self, ready: Sequence[DatasetRecord], turns: Mapping[str, Turn], setting: Setting | None
@@ -140,7 +187,7 @@ def setting_asked(text: str) -> Setting | None:
 def _lacking(turn: Turn, everywhere: set[str]) -> tuple[str, ...]:
     lost = tuple(words for words in turn.not_understood if words not in everywhere)
     if turn.spec is None and not lost:
-        return ("a column for it",)
+        return (_NO_COLUMN,)
     return lost
 
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from engine.cohort.spec import LARGE, MAX_PATIENTS, CohortSpec, Criterion, Share
 from engine.core.errors import UserError
 from engine.schema.table import TableSchema
-from pages.components import criteria, shares
+from pages.components import criteria, shares, source_line
 from pages.components.state import is_current, set_spec, spec, studio, version
 
 
@@ -15,6 +15,15 @@ def edit(request: CohortSpec, schema: TableSchema) -> CohortSpec | None:
     head, reset = st.columns([3, 1], vertical_alignment="bottom")
     head.header("Or click it together", anchor=False)
     reset.button("Start over", key="reset", icon=":material/restart_alt:", on_click=_start_over, width="stretch")
+    # Above the fields, and drawn after them: it compares what they say now.
+    source = st.container()
+    said = _fields(request, schema)
+    with source:
+        source_line.show(said if said is not None else request, schema)
+    return said
+
+
+def _fields(request: CohortSpec, schema: TableSchema) -> CohortSpec | None:
     prefix = f"v{version()}"
     count, seed = st.columns([3, 1])
     # Any number can be typed: the spec answers an impossible one with the limits, a bounded widget would round it.

@@ -93,6 +93,8 @@ def _bar() -> None:
             "Cohort", list(cohorts), key="cohort", format_func=lambda key: cohorts.get(key, "…"),
             bind="query-params", label_visibility="collapsed",
         )  # fmt: skip
+    else:
+        st.session_state.pop("cohort", None)  # of the data set that was shown before
     with right:
         _work()
 

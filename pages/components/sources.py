@@ -29,7 +29,7 @@ def ask(text: str, *, anew: bool = False) -> None:
     if chosen is None:
         raise UserError("no data set is ready to answer from", remedy="Prepare one on the Start page.")
     if chosen != shown:
-        _move(chosen, by_person=False)
+        move(chosen, by_person=False)
     if anew:
         dialogue.begin_anew()
     st.session_state[_CHOICE] = (text, found) if found is not None else None
@@ -45,12 +45,13 @@ def ask_anew(text: str) -> None:
 
 def resume(conversation_id: str, of: str) -> None:
     """Take up an earlier conversation of the data set ``of``, and show it on the Cohort page; a callback."""
-    _move(of, by_person=True)
+    move(of, by_person=True)
     dialogue.reopen(conversation_id)
     turn("pages/cohort.py")
 
 
-def _move(to: str, *, by_person: bool) -> None:
+def move(to: str, *, by_person: bool) -> None:
+    """Turn to the data set ``to``, with the request and conversation that wait there; part of a callback."""
     turn_to(to)
     choose("dataset", to, by_person=by_person)
 
@@ -62,6 +63,9 @@ def reason(answering: str) -> None:
     if kept is None or talk is None or not talk.exchanges or talk.exchanges[0].text != kept[0]:
         return
     (text, found), name = kept, studio().datasets.get(answering).name
+    if found.shortcoming:
+        st.info(plain(f"{found.shortcoming} {_remedy(found)}"), icon=":material/search_off:")
+        st.button("Add a source", key="add-source", icon=":material/add:", on_click=turn, args=("pages/start.py",))
     if not found.others:
         return
     if found.best.dataset.id != answering:
@@ -80,7 +84,16 @@ def reason(answering: str) -> None:
             )  # fmt: skip
 
 
+def _remedy(found: Choice) -> str:
+    if found.setting in ("intensive care", "hospital") and not found.best.suits:
+        return (
+            "MIMIC-III describes intensive-care stays in hospital: on the Start page name its folder, or fetch its "
+            "open demo of 100 patients."
+        )
+    return "A table of your own may: add it on the Start page."
+
+
 def _elsewhere(text: str, dataset_id: str) -> None:
-    _move(dataset_id, by_person=True)
+    move(dataset_id, by_person=True)
     dialogue.begin_anew()
     dialogue.say(dataset_id, text)

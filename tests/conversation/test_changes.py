@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.cohort.spec import CohortSpec
-from engine.conversation.changes import changes, within
+from engine.conversation.changes import changes, taken_over, within
+from engine.schema.table import Column, Kind, TableSchema
 from tests.helpers.prepared_workspace import SCHEMA
 
 EMPTY = CohortSpec()
@@ -95,3 +96,32 @@ def test_the_way_back_is_the_mirror_image(one: dict, other: dict) -> None:
     there, back = said(one, other), said(other, one)
     assert sorted((mirrored[kind], after, before) for kind, before, after in there) == sorted(back)
     assert said(one, one) == []
+
+
+def test_a_request_goes_to_another_table_as_far_as_it_means_the_same_there() -> None:
+    def table(*columns: Column) -> TableSchema:
+        return TableSchema(columns=columns)
+
+    def sexes(*names: str) -> Column:
+        return Column(name="sex", kind=Kind.CATEGORICAL, categories=names)
+
+    age = Column(name="age", kind=Kind.INTEGER, unit="years")
+    here = table(age, sexes("F", "M"), Column(name="creatinine", kind=Kind.NUMERIC, unit="mg/dL"))
+    there = table(age, sexes("M"), Column(name="creatinine", kind=Kind.NUMERIC, unit="µmol/L"))
+    request = CohortSpec.model_validate(
+        {
+            "patients": 70,
+            "criteria": [
+                {"column": "age", "minimum": 60}, {"column": "creatinine", "minimum": 1.5},
+                {"column": "sex", "any_of": ["F", "M"]},
+            ],
+            "shares": [{"column": "sex", "category": "F", "share": 0.3}],
+            "columns": ["age", "creatinine"],
+            "seed": 5,
+        }
+    )  # fmt: skip
+    kept = taken_over(request, here, there)
+    assert [part.column for part in kept.criteria] == ["age"], "1.5 mg/dL is not 1.5 µmol/L, and nobody there is F"
+    assert kept.shares == () and kept.columns == ("age", "creatinine")
+    assert (kept.patients, kept.seed) == (70, 5)
+    assert taken_over(request, here, here) == request

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.cohort.spec import CohortSpec
 from engine.core.settings import settings
 from engine.core.workspace import Workspace
 from engine.services.shipped import read_source
@@ -143,3 +144,38 @@ def test_one_click_applies_and_generates(ward: str, monkeypatch: pytest.MonkeyPa
     (cohort,) = studio().cohorts.all()
     assert cohort.spec["patients"] == 200 and cohort.conversation_id == talk.id
     assert app.session_state["_next_cohort"] == cohort.id
+
+
+def test_the_form_goes_to_another_source_as_far_as_it_fits(ward: str) -> None:
+    own = prepare_own(ward)
+    app = start().switch_page("pages/cohort.py").run()
+    app.session_state["_spec"] = CohortSpec.model_validate(
+        {
+            "patients": 70,
+            "criteria": [{"column": "age_years", "minimum": 60}, {"column": "admission_type", "any_of": ["EMERGENCY"]}],
+        }
+    )
+    app.run()
+    assert not app.exception
+    assert app.session_state["dataset"] == own
+    assert "admission_type" not in studio().datasets.schema(ward)
+    assert "Source: " in text(app) and "A table of your own" in text(app)
+    assert "Cannot be asked for: admission type is emergency" in text(app)
+    app.button(key=f"use-source-{ward}").click().run()
+    assert app.session_state["_next_dataset"] == ward and app.session_state["_pinned"] == ward
+    (criterion,) = app.session_state["_spec"].criteria
+    assert (criterion.column, app.session_state["_spec"].patients) == ("age_years", 70)
+    assert app.session_state["_conversation"] is None
+
+
+def test_a_request_that_no_ready_source_is_about_is_told_where_to_find_one(ward: str) -> None:
+    app = ask(start(), "200 ICU patients over 60")
+    assert "No source that is ready is about intensive\\-care patients" in text(app)
+    assert "fetch its open demo" in text(app)
+    app.button(key="add-source").click().run()
+    assert title(app) == "Synthetic patients, on request"
+
+
+def test_a_request_that_suits_is_told_nothing_of_the_kind(ward: str) -> None:
+    app = ask(start(), "200 women over 60 with diabetes")
+    assert "No source that is ready" not in text(app)

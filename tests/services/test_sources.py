@@ -140,3 +140,19 @@ def test_only_what_is_ready_is_asked(bench: Bench) -> None:
     assert bench.choose("200 women") is None
     bench.add("body", schema(*BODY), state=State.PENDING)
     assert bench.choose("200 women") is None
+
+
+def test_what_even_the_best_source_is_not_is_said(bench: Bench) -> None:
+    bench.add("survey", schema(*BODY), source="shipped", setting="population")
+    bench.add("blood", schema(*BLOOD), source="shipped", setting="population")
+
+    def shortcoming(text: str) -> str:
+        found = bench.choose(text)
+        assert found is not None
+        return found.shortcoming
+
+    assert shortcoming("200 women over 60 with a BMI above 30") == ""
+    assert shortcoming("200 ICU patients over 60") == "No source that is ready is about intensive-care patients."
+    assert shortcoming("200 women with BMI above 30 and creatinine above 1.5 mg/dL").startswith(
+        "No source that is ready has all of it: “Survey” lacks “creatinine"
+    )
