@@ -33,7 +33,7 @@ def follow(subject: str, *, changed: Callable[[], bool] | None = None) -> JobRec
     return None
 
 
-@st.fragment(run_every=1.0)
+@st.fragment(run_every=0.4)
 def _running(job_id: str, changed: Callable[[], bool] | None) -> None:
     job = studio().work.job(job_id)
     if job.state not in (JobState.QUEUED, JobState.RUNNING) or (changed is not None and changed()):
