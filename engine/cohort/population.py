@@ -6,6 +6,7 @@ them. A table that fewer than 30 participants are behind after that is not used.
 """
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from math import isfinite
 
 import numpy as np
@@ -19,7 +20,7 @@ from engine.cohort.vocabulary import diseases
 from engine.core.errors import UserError
 from engine.schema.catalogue import unit_key
 from engine.schema.linking import concept_of
-from engine.schema.table import Kind, TableSchema
+from engine.schema.table import Column, Kind, TableSchema
 
 _WORDS = {"age_years": "age", "sex": "sex", "ethnicity": "ethnicity"}
 _CLOSE = 1e-6
@@ -67,7 +68,7 @@ class Target:
 
     def margin(self, axis: int) -> np.ndarray:
         """Shares of one dimension's slots."""
-        return self.shares.sum(axis=tuple(other for other in range(self.shares.ndim) if other != axis))
+        return _margin(self.shares, axis)
 
 
 def fits(name: str, schema: TableSchema) -> bool:
@@ -190,14 +191,14 @@ def _met(slot: Slot, condition: Condition, dimension: Dimension) -> tuple[Slot, 
     (band,) = own.intervals
     pieces = tuple(met for one in condition.intervals or (Interval(),) if (met := one.meet(band)) is not None)
     narrowed = replace(own, intervals=pieces, excluded=condition.excluded)
-    return replace(slot, condition=narrowed), _part(band, pieces, dimension.column.kind) if pieces else 0.0
+    return replace(slot, condition=narrowed), _part(band, pieces, dimension.column) if pieces else 0.0
 
 
-def _part(band: Interval, pieces: tuple[Interval, ...], kind: Kind) -> float:
+def _part(band: Interval, pieces: tuple[Interval, ...], column: Column) -> float:
     """Which part of a band's years lies in ``pieces``, as if each year held as many people."""
     if not isfinite(band.high):
         return 1.0
-    if kind is Kind.INTEGER:
+    if column.kind is Kind.INTEGER or column.decimals == 0:
         years = np.arange(band.low, band.high)
         return float(np.logical_or.reduce([one.contains(years) for one in pieces]).mean())
     return sum(one.high - one.low for one in pieces) / (band.high - band.low)
@@ -257,7 +258,12 @@ def _with_shares(found: Target, spec: CohortSpec) -> Target:
         margins.append(Axes((axis,), np.concatenate([list(wanted.values()), others])))
     if not margins:
         return found
-    raked, left = rake(np.maximum(shares, _CLOSE * _CLOSE), margins)
+    # Of whom the table lacks, the share is spread as everybody within the criteria is.
+    apart = [
+        np.maximum(_margin(shares, axis), _CLOSE * (axis in {margin.axes[0] for margin in margins}))
+        for axis in range(shares.ndim)
+    ]
+    raked, left = rake(shares + _CLOSE * _CLOSE * reduce(np.multiply.outer, apart), margins)
     if left > _CLOSE:
         raise UserError("the shares cannot be combined with the population", remedy="Drop one of them.")
     user = tuple(axes[margin.axes[0]].column.name for margin in margins)
@@ -285,6 +291,10 @@ def _split(dimension: Dimension, wanted: dict[str, float], table: ReferenceTable
             slots.append(Slot(" or ".join(sorted(left)), replace(slot.condition, categories=left)))
             origin.append(at)
     return Dimension(dimension.concept, dimension.column, tuple(slots), tuple(origin)), origin
+
+
+def _margin(shares: np.ndarray, axis: int) -> np.ndarray:
+    return shares.sum(axis=tuple(other for other in range(shares.ndim) if other != axis))
 
 
 def _listed(words: list[str]) -> str:

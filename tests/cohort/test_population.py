@@ -146,6 +146,16 @@ def test_half_a_band_counts_half():
     assert found.margin(0)[4] == pytest.approx(1)
 
 
+@pytest.mark.parametrize("column", [{"kind": Kind.INTEGER}, {"decimals": 0}], ids=["integer", "without decimals"])
+def test_completed_years_count_one_by_one(column):
+    schema, margin = SCHEMA.replace(AGE.model_copy(update=column)), us("adults").sum(axis=(1, 2))
+    # Both 40 and 44 are among the years from 35 to 44: five in either band.
+    found = followed({"column": "age_years", "minimum": 35, "maximum": 44}, schema=schema)
+    assert found.margin(0)[1:3] == pytest.approx(margin[1:3] / margin[1:3].sum())
+    found = followed(DIABETICS, {"column": "age_years", "minimum": 65, "maximum": 65}, schema=schema)
+    assert found.margin(0).tolist() == [0, 0, 0, 1, 0, 0], "one year alone"
+
+
 def test_a_small_group_gives_way_to_the_adults_and_that_is_said():
     found = followed({"column": "stroke", "any_of": [True]}, {"column": "age_years", "maximum": 29})
     assert found.group.name == "adults"
@@ -205,6 +215,26 @@ def test_the_share_of_the_request_wins_and_the_rest_keeps_its_associations():
     # With one margin to change, each sex keeps its own ages and ethnicities.
     assert found.shares[:, 0] == pytest.approx(table[:, 0] / table[:, 0].sum() * 0.7)
     assert found.user == ("sex",) and found.sentence.startswith("Age and ethnicity follow")
+
+
+def test_a_share_of_whom_the_table_lacks_stays_within_the_criteria():
+    # No man of 60 to 69 with heart failure was of another ethnicity then.
+    criteria = (
+        {"column": "heart_failure", "any_of": [True]},
+        {"column": "sex", "any_of": ["M"]},
+        {"column": "age_years", "minimum": 60, "maximum": 69},
+    )
+    schema = TableSchema(columns=(*SCHEMA.columns, Column(name="heart_failure", kind=Kind.BOOLEAN)))
+    share = {"column": "ethnicity", "category": "OTHER", "share": 0.5}
+    alone = followed(*criteria, schema=schema, name="us-2003-2006")
+    assert alone.margin(2)[2] == 0
+    found = followed(*criteria, shares=(share,), schema=schema, name="us-2003-2006")
+    assert found.margin(0) == pytest.approx(alone.margin(0))
+    assert found.margin(1) == pytest.approx([0, 1])
+    # The share's own category stands first; the others divide the rest as they did.
+    named = {slot.label: share for slot, share in zip(found.dimensions[2].slots, found.margin(2), strict=True)}
+    assert named["OTHER"] == pytest.approx(0.5)
+    assert named["WHITE"] == pytest.approx(alone.margin(2)[3] / 2)
 
 
 def test_a_share_of_a_part_of_a_category_is_a_part_of_its_own():
