@@ -54,6 +54,8 @@ def share_within(margin: Margin, condition: Condition) -> np.ndarray:
             last = np.floor(last + _ROUNDING) if part.include_high else np.ceil(last - _ROUNDING) - 1
             inside += np.maximum(np.minimum(last, size - 1) - np.maximum(first, 0) + 1, 0)
     for value in condition.excluded:
+        if condition.intervals is not None and not any(part.contains(np.array(value)) for part in condition.intervals):
+            continue  # it was not inside
         place = (value - low) / step
         inside -= (np.abs(place - np.rint(place)) < _ROUNDING) & (place > -0.5) & (place < size - 0.5)
     out[:-1] = np.clip(inside / size, 0, 1)

@@ -62,6 +62,8 @@ def test_share_of_a_cell_within_an_interval(interval: Interval, expected: list[f
     assert found.tolist() == pytest.approx([*expected, 0])
     without = Condition("x", intervals=(Interval(11, 15),), excluded=frozenset({12.0, 99.0}), allow_missing=True)
     assert share_within(margin, without).tolist() == pytest.approx([0, 0.8, 0, 1])
+    beside = Condition("x", intervals=(Interval(11, 13),), excluded=frozenset({12.0, 14.0}), allow_missing=False)
+    assert share_within(margin, beside).tolist() == pytest.approx([0, 0.4, 0, 0]), "14 was not inside"
     assert share_within(margin, Condition("x", allow_present=False)).tolist() == [0, 0, 0, 1]
 
 
