@@ -15,6 +15,7 @@ from engine.cohort.spec import MAX_PATIENTS
 from engine.core.errors import CohortStudioError, UserError
 from engine.core.progress import Console
 from engine.core.settings import settings
+from engine.core.workspace import json_text
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("\ninterrupted; repeat with --resume to continue", file=sys.stderr)
         return 1
     if getattr(given, "json", True):
-        print(json.dumps(result, ensure_ascii=False, default=str))
+        print(json_text(result))
     elif given.command == "ledger":
         _show_ledger(result)
     elif given.command == "bake-off":

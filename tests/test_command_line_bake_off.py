@@ -63,6 +63,12 @@ def test_generators_share_one_table_and_the_private_one_pays(ward: Path, tmp_pat
     assert json.loads(again.stdout)["contenders"] == result["contenders"]
     other = engine(workspace, *asked[:-1], "5", "--resume")
     assert other.returncode == 2 and "results.json is of another bake-off" in other.stderr
+    fewer = tmp_path / "fewer.csv"
+    fewer.write_text("".join(ward.read_text().splitlines(keepends=True)[:-2]))
+    moved = engine(workspace, *[fewer if one is ward else one for one in asked], "--resume")
+    assert moved.returncode == 2 and "results.json is of another bake-off" in moved.stderr
+    out.write_text("{")
+    assert engine(workspace, *asked, "--resume").returncode == 2
 
 
 @pytest.mark.parametrize(
@@ -74,6 +80,7 @@ def test_generators_share_one_table_and_the_private_one_pays(ward: Path, tmp_pat
         (["--generators", "tvae", "tvae"], "tvae is there twice"),
         (["--generators", "tvae", "--outcome", "blood"], "no outcome 'blood'"),
         (["--generators", "tvae", "--rows", "3"], "rows (3) must lie between"),
+        (["--generators", "tvae", "--limit-seconds", "inf"], "the time limit (inf s)"),
         (["--out", "results.csv"], "must end in .json"),
     ],
 )

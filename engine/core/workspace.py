@@ -9,6 +9,7 @@ Layout: ``cohort_studio.db`` · ``datasets/ID/`` (``table.parquet``, ``schema.js
 """
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable
@@ -45,9 +46,24 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             os.close(folder)
 
 
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """``value`` as JSON that every program reads: which knows no NaN and no infinity, so these are null."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, default=str, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return value
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as readable JSON, atomically."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    """Write ``value`` as readable JSON (:func:`json_text`), atomically."""
+    text = json_text(value, indent=2)
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 

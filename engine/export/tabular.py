@@ -1,6 +1,5 @@
 """CSV and Parquet."""
 
-import json
 import zipfile
 from collections.abc import Iterable
 from io import TextIOWrapper
@@ -9,7 +8,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from engine.core.workspace import write_atomically, write_json
+from engine.core.workspace import json_text, write_atomically, write_json
 from engine.export.cells import safe
 from engine.export.dictionary import data_dictionary
 from engine.export.rows import Rows
@@ -42,7 +41,7 @@ def write_csv_archive(rows: Rows, manifest: dict[str, Any], path: Path) -> None:
                     TextIOWrapper(raw, encoding="utf-8", newline="") as file,
                 ):
                     _frames(parts, file)
-            archive.writestr("manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False))
+            archive.writestr("manifest.json", json_text(manifest, indent=2))
 
     write_atomically(path, write)
 
@@ -51,7 +50,7 @@ def write_parquet(rows: Rows, manifest: dict[str, Any], path: Path) -> None:
     """A Parquet file with manifest and schema in its metadata; nothing executes its cells, so none is quoted."""
 
     def write(temporary: Path) -> None:
-        notes = {"manifest": json.dumps(manifest, ensure_ascii=False)}
+        notes = {"manifest": json_text(manifest)}
         with TableWriter(temporary, rows.schema, notes=notes) as file:
             for frame in rows.parts():
                 file.add(frame)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 from engine.core.errors import UserError
@@ -59,8 +60,8 @@ class Contest:
             raise UserError("no generator was chosen", remedy="Choose at least one.")
         if not LEAST_ROWS <= rows <= MOST_ROWS:
             raise UserError(f"rows ({rows:,}) must lie between {LEAST_ROWS:,} and {MOST_ROWS:,}")
-        if not limit_seconds > 0:
-            raise UserError(f"the time limit ({limit_seconds:g} s) must be positive")
+        if not 0 < limit_seconds < inf:
+            raise UserError(f"the time limit ({limit_seconds:g} s) must be a positive number of seconds")
         contenders = tuple(_contender(generator, options, rows) for generator, options in asked)
         keys = [one.key for one in contenders]
         doubled = next((key for key in keys if keys.count(key) > 1), None)

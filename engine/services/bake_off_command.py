@@ -20,6 +20,7 @@ from engine.services.bake_off import columns, predictable
 from engine.services.bake_off import table as shown_table
 from engine.services.budgets import foreground_run, settle_abandoned
 from engine.services.command_files import aligned, prepared_table
+from engine.storage.folders import sha256
 
 if TYPE_CHECKING:
     from engine.generators.base import FitReport, Generator
@@ -71,14 +72,16 @@ def bake_off(
     count = min(MOST_ROWS, max(LEAST_ROWS, len(train))) if rows is None else rows
     contest = Contest.of(asked, rows=count, seed=seed, outcome=key, limit_seconds=limit_seconds)
     checkpoint = out.with_name(out.name + ".checkpoint")
-    before = _before(out, checkpoint, contest, resume=resume)
+    rows_of = {"table": sha256(table), "holdout": None if holdout is None else sha256(holdout)}
+    before = _before(out, checkpoint, contest, rows_of, resume=resume)
 
     def fit(contender: Contender, generator: "Generator", *, progress: Progress) -> "FitReport":
         return _fit(prepared, train, contender, generator, table=table, seed=seed, checkpoint=checkpoint, told=progress)
 
     result = hold(
         contest, train=train, holdout=held, schema=prepared.schema, minimum=settings().small_cell_minimum,
-        folders=lambda key: checkpoint / key, fit=fit, before=before, publish=lambda found: write_json(out, found),
+        folders=lambda key: checkpoint / key, fit=fit, before=before,
+        publish=lambda found: write_json(out, found | {"rows_of": rows_of}),
         failed=lambda what, error: log.warning("%s failed\n%s", what, places(error)),
         progress=Part(progress, 0.02, 1.0),
     )  # fmt: skip
@@ -129,15 +132,22 @@ def show(result: dict[str, Any]) -> str:
     return "\n".join([*(text.rstrip() for text in texts), f"{said}; ★ best; internal: aggregates of real patients"])
 
 
-def _before(out: Path, checkpoint: Path, contest: Contest, *, resume: bool) -> dict[str, Any] | None:
-    """The result to continue; without ``resume``, what an earlier bake-off left is settled and cleared."""
-    if resume:
-        if not out.exists():
-            return None
-        before = read_json(out)
-        if before.get("asked") != contest.as_json():
+def _before(
+    out: Path, checkpoint: Path, contest: Contest, rows_of: dict[str, str | None], *, resume: bool
+) -> dict[str, Any] | None:
+    """The result to continue; where there is none or without ``resume``, what an earlier bake-off left is cleared.
+
+    A result is of the same bake-off where contest and tables are (``rows_of``: their digests, in the internal result).
+    """
+    if resume and out.exists():
+        try:
+            before = read_json(out)
+        except ValueError:
+            before = None
+        if not isinstance(before, dict) or before.get("asked") != contest.as_json() or before.get("rows_of") != rows_of:
             raise UserError(
-                f"{out.name} is of another bake-off", remedy="Repeat it with the same arguments, or without --resume."
+                f"{out.name} is of another bake-off",
+                remedy="Repeat it with the same tables and arguments, or without --resume.",
             )
         return before
     for folder in checkpoint.iterdir() if checkpoint.exists() else ():

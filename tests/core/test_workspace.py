@@ -1,6 +1,7 @@
 """Files are whole or absent; identifiers cannot leave the workspace; errors survive a process boundary."""
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,15 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> 
         write_atomically(path, fail)
     assert read_json(path) == {"rows": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_what_is_no_number_is_null_in_a_file(tmp_path: Path) -> None:
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    write_json(tmp_path / "a.json", {"a": [float("nan"), (float("-inf"), 1.5)], "b": {"c": float("inf"), "d": True}})
+    found = json.loads((tmp_path / "a.json").read_text(), parse_constant=refuse)
+    assert found == {"a": [None, [None, 1.5]], "b": {"c": None, "d": True}}
 
 
 @pytest.mark.parametrize("identifier", ["", "../x", "a/b", "a.b", "/etc"])
