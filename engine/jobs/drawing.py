@@ -6,6 +6,8 @@ second attempt keeps those files: part and seed belong together, so the rows are
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +60,8 @@ def draw_to_file(
     parts = parts_of(generator, spec)
     if len(parts) == 1:
         drawn = draw(generator, spec, table=table, progress=progress)
-        write_table(path, drawn.frame, generator.schema.select([str(name) for name in drawn.frame.columns]))
+        with _told("the cohort"):
+            write_table(path, drawn.frame, generator.schema.select([str(name) for name in drawn.frame.columns]))
         return together([without_rows(drawn)])
     try:
         return _in_parts(path, generator, parts, table=table, folder=folder / "parts", progress=progress)
@@ -90,8 +93,10 @@ def _in_parts(
         share.update(0.0, f"Drawing part {number + 1} of {len(parts)}")
         drawn.append(_part(file, generator, part, table=None if number else table, progress=share))
         if number == 0:
-            _refuse_full_disk(folder, file.stat().st_size * len(parts) * _COPIES)
-    with TableWriter(path, read_schema(files[0])) as whole:
+            # What an earlier attempt left takes room already.
+            left = _COPIES * len(parts) - sum(one.exists() for one in files)
+            _refuse_full_disk(folder, file.stat().st_size * left)
+    with _told("the cohort"), TableWriter(path, read_schema(files[0])) as whole:
         for number, file in enumerate(files):
             progress.update(_DRAWING + (1 - _DRAWING) * number / len(parts), "Putting the parts together")
             whole.append(file)
@@ -110,14 +115,21 @@ def _part(
         return from_json(json.loads(read_note(file, _NOTE)))
     drawn = draw(generator, part, table=table, progress=progress)
     schema = generator.schema.select([str(name) for name in drawn.frame.columns])
-    try:
+    with _told("a part of the cohort"):
         write_table(file, drawn.frame, schema, notes={_NOTE: json.dumps(as_json(drawn))})
+    return without_rows(drawn)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Tells that ``what`` could not be written, where the disk is full or gone."""
+    try:
+        yield
     except OSError as error:
         raise InternalError(
-            "a part of the cohort could not be written", where=error.strerror or file.name,
+            f"{what} could not be written", where=error.strerror or "the workspace",
             remedy="Make room on the disk of the workspace and try again.",
         ) from error  # fmt: skip
-    return without_rows(drawn)
 
 
 def _refuse_full_disk(folder: Path, needed: int) -> None:

@@ -87,6 +87,32 @@ def test_too_little_room_is_told_after_the_first_part(tmp_path: Path, monkeypatc
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_parts_that_lie_there_already_need_no_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StoppedError):
+        drawn(tmp_path, progress=EndingAt(4, StoppedError))
+    size = (tmp_path / "job" / "parts" / "00000.parquet").stat().st_size
+    # Five parts and the whole, three of the parts drawn.
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=7 * size - 1))
+    with pytest.raises(UserError, match="of the disk"):
+        drawn(tmp_path / "other", generator=Measured())
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=7 * size))
+    assert drawn(tmp_path).compliance == 1.0
+
+
+@pytest.mark.parametrize("rows_at_once", [100, 1000])
+def test_a_disk_that_is_full_at_the_end_is_told_in_words(
+    tmp_path: Path, rows_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(parts, "parts_of", partial(parts.parts_of, rows_at_once=rows_at_once))
+    target = "engine.storage.tables.TableWriter.append" if rows_at_once == 100 else "engine.storage.tables.write_table"
+    monkeypatch.setattr(target, full)
+    with pytest.raises(InternalError, match=r"the cohort could not be written \(No space left on device\). Make room"):
+        drawn(tmp_path)
+
+
 def test_a_disk_that_fills_meanwhile_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
