@@ -149,11 +149,10 @@ def conclusion(
 
 def _known(sample: Sample, schema: TableSchema, outcome: Outcome, weights: np.ndarray | None) -> tuple[Sample, Rows]:
     observed = outcome.observe(sample.frame, schema)
-    known = observed.known
+    rows, weight = observed.counted(weights)
     value = np.log1p(np.maximum(observed.value, 0)) if outcome.is_duration else observed.value
-    weights = np.ones(len(known)) if weights is None else weights
-    rows = Rows(np.empty((len(known), 0)), value, weights, observed.time, sample.patients)
-    return sample.take(known), rows.take(known)
+    time, patients = (None if one is None else one[rows] for one in (observed.time, sample.patients))
+    return sample.take(rows), Rows(np.empty((len(weight), 0)), value[rows], weight, time, patients)
 
 
 def _too_few(tables: dict[str, tuple[np.ndarray, np.ndarray | None]], is_event: bool, minimum: int) -> str:

@@ -44,6 +44,16 @@ class Observed:
         known = ~np.isnan(self.value)
         return known if self.time is None else known & ~np.isnan(self.time)
 
+    def counted(self, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the rows that are known and have a weight in ``weights`` (n_rows,), and these, of mean 1.
+
+        A row without weight has no part in any figure, so it must not support one either.
+        """
+        rows = np.flatnonzero(self.known if weights is None else self.known & (weights > 0))
+        if weights is None or not len(rows):
+            return rows, np.ones(len(rows))
+        return rows, weights[rows] / weights[rows].mean()
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -118,11 +118,10 @@ def _times(sample: Sample, schema: TableSchema, outcome: Outcome, weights: np.nd
     if not len(sample.frame):
         return Times(np.empty(0), np.empty(0), np.empty(0))
     observed = outcome.observe(sample.frame, schema)
-    known = observed.known
     assert observed.time is not None
-    weights = np.ones(len(known)) if weights is None else weights
-    patients = None if sample.patients is None else sample.patients[known]
-    return Times(observed.time[known], observed.value[known], weights[known], patients)
+    rows, weight = observed.counted(weights)
+    patients = None if sample.patients is None else sample.patients[rows]
+    return Times(observed.time[rows], observed.value[rows], weight, patients)
 
 
 def _tick(tables: dict[str, Times], outcome: Outcome, least: int) -> tuple[float, int] | None:

@@ -116,10 +116,9 @@ def utility(
 
 def _known(sample: Sample, schema: TableSchema, outcome: Outcome, weights: np.ndarray | None) -> _Side:
     observed = outcome.observe(sample.frame, schema)
-    known = observed.known
+    rows, weight = observed.counted(weights)
     value = np.log1p(np.maximum(observed.value, 0)) if outcome.is_duration else observed.value
-    weights = np.ones(len(known)) if weights is None else weights
-    return _Side(sample.take(known), value[known], weights[known])
+    return _Side(sample.take(rows), value[rows], weight)
 
 
 def _tens(rows: int) -> int:
