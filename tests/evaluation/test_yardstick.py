@@ -207,6 +207,9 @@ def test_the_larger_side_is_not_nearer_for_being_larger() -> None:
     columns = tuple(Column(name=name, kind=Kind.NUMERIC, minimum=-9, maximum=9) for name in "abc")
     many, few, rows = (Sample(pd.DataFrame(random.normal(size=(n, 3)), columns=list("abc"))) for n in (4000, 400, 1500))
     assert closer_share(many, few, rows, columns, random) == pytest.approx(0.5, abs=0.05)
+    # Half of 800 copied rows are among those that were drawn: they are at no distance, the others on either side.
+    copied = many.take(np.arange(800))
+    assert closer_share(copied, few, copied, columns, random) == pytest.approx(0.75, abs=0.05)
 
 
 def line(key: str, **given: float | None) -> dict[str, Any]:

@@ -80,8 +80,9 @@ class Recipe:
 def self_weighting(table: pd.DataFrame, weight: pd.Series, *, cap: float) -> pd.DataFrame:
     """``table`` thinned so that everybody in it stands for the same number of people.
 
-    Each person stays with probability ``min(1, weight / cap)``, by a draw that depends on the person's key alone: who
-    else was examined has no say in it, so that one person more or less changes the result by at most that person.
+    Each person stays with probability ``min(1, weight / cap)``, by a draw that depends on the person's key alone. With
+    the weights as given, who else was examined has no say in it, so that one person more or less changes the result by
+    at most that person; the card tells what holds where the weights are not taken as public.
 
     Args:
         table: one row per person, with ``patient_id``.
