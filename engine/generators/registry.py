@@ -13,7 +13,6 @@ from engine.generators.base import Capability, Generator
 from engine.generators.dp_cgan.options import INFO as DP_CGAN
 from engine.generators.options import GeneratorInfo, Option
 
-DEFAULT = "dp_cgan"
 MANIFEST = "manifest.json"
 
 NO_PRIVACY = "No formal privacy: the model learns from the patients without any bound on what it remembers of one."

@@ -55,13 +55,6 @@ class JobRecord:
         return kind(self.error["what"], where=self.error.get("where", ""), remedy=self.error.get("remedy", ""))
 
     @property
-    def elapsed_seconds(self) -> float | None:
-        """Wall time since the job first ran, until its end."""
-        if self.started_at is None:
-            return None
-        return max(0.0, ((self.finished_at or now()) - self.started_at).total_seconds())
-
-    @property
     def eta_seconds(self) -> float | None:
         """Seconds left at this attempt's own pace; None while that cannot be told yet."""
         if self.state is not JobState.RUNNING or self.attempt_at is None or self.attempt_fraction is None:

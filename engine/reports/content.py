@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from engine.core.numerals import minus
+
 View = Literal["internal", "release"]
 VIEWS: tuple[View, ...] = ("internal", "release")
 FORMATS = ("html", "pdf")
@@ -159,9 +161,9 @@ def value_text(figure: dict[str, Any], digits: int = 2) -> str:
     text = f"{figure['value']:.{digits}f}"
     if figure.get("low") is not None and figure.get("high") is not None:
         text += f" [{figure['low']:.{digits}f}, {figure['high']:.{digits}f}]"
-    return text.replace("-", "−")
+    return minus(text)
 
 
 def number_text(value: float | None, digits: int = 2) -> str:
     """A number that may not be there."""
-    return "not assessable" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return "not assessable" if value is None else minus(f"{value:.{digits}f}")

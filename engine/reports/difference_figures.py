@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
+from engine.core.numerals import minus
 from engine.reports.content import Figure
 from engine.reports.drawing import FULL, GREY, INK, NAMES, NATURAL, REAL, SYNTHETIC, drawn, label
 
@@ -79,7 +80,7 @@ def heat_map(associations: dict[str, Any], which: str) -> Figure:
                 axes.text(column + 0.5, row + 0.5, "×", ha="center", va="center", fontsize=letters, color=GREY)
             elif size <= _WITH_NUMBERS:
                 ink = "white" if abs(value) > 0.6 * limit else INK
-                axes.text(column + 0.5, row + 0.5, f"{value:.2f}".replace("-", "−"), ha="center", va="center",
+                axes.text(column + 0.5, row + 0.5, minus(f"{value:.2f}"), ha="center", va="center",
                           fontsize=6.5, color=ink)  # fmt: skip
         names = [label(one, 26) for one in titles]
         axes.set_xticks(np.arange(size) + 0.5, names, rotation=90, fontsize=letters)

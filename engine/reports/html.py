@@ -91,7 +91,7 @@ def _table(table: Table, name: str) -> str:
 
     heads = _joined(f'<th scope="col"{kind(at)}>{_text(head)}</th>' for at, head in enumerate(table.heads))
     rows = []
-    for first, *others in table.rows:
+    for first, *others in ([clean(cell) for cell in row] for row in table.rows):
         indent = ' class="indented"' if first.startswith("  ") else ""
         # A row without a name goes on with the one above it.
         start = f'<th scope="row"{indent}>{_text(first.strip())}</th>' if first.strip() else "<td></td>"

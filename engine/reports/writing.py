@@ -6,9 +6,6 @@ from engine.core.errors import UserError
 from engine.core.workspace import write_atomically
 from engine.reports.content import FORMATS, Report
 
-MOST_BYTES = 5_000_000
-"""A report is mailed and printed; it has to stay smaller than this."""
-
 
 def write(report: Report, path: Path) -> Path:
     """Write ``report`` to ``path``, whole or not at all; returns it.

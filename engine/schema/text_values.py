@@ -47,11 +47,6 @@ class TextVerdict:
     kind: TextKind
     reason: str = ""
 
-    @property
-    def is_number(self) -> bool:
-        """Whether the values are quantities."""
-        return self.kind in (TextKind.INTEGER, TextKind.NUMERIC)
-
 
 def distinct(values: pd.Series) -> pa.StringArray:
     """The distinct present values of a text column, as text."""

@@ -91,7 +91,12 @@ def fetch_mimic3_demo(folder: Path, *, address: str, progress: Progress) -> Path
 
 
 def _base(address: str) -> httpx.URL:
-    return _safe(httpx.URL(address if address.endswith("/") else f"{address}/"))
+    try:
+        return _safe(httpx.URL(address if address.endswith("/") else f"{address}/"))
+    except httpx.InvalidURL as error:
+        raise DataError(
+            "the demo's address is no address", remedy="Set COHORT_STUDIO_DEMO_ADDRESS to an https address."
+        ) from error
 
 
 def _safe(url: httpx.URL) -> httpx.URL:

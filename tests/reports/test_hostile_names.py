@@ -22,7 +22,7 @@ HOSTILE = [
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style><b>", "&amp;&lt;", "<!-- x", "]]>",
     '#eval("1+1")', '#import "x.typ"', "*bold* _x_ `raw` $x^2$", "\\u{41}", "= Heading", "@label <label>",
     "//x /*y*/", "$\\frac{", "a$b$c", "{{7*7}}", '=HYPERLINK("http://x")', "a\x00b\x1b[31m", "\u202egnp.exe",
-    "\ud800", "x" * 400, "'; url(http://x)", "年齢 возраст عمر", "--><svg onload=alert(1)>",
+    "a\ud800b", "x" * 400, "'; url(http://x)", "年齢 возраст عمر", "--><svg onload=alert(1)>",
 ]  # fmt: skip
 
 
@@ -80,6 +80,20 @@ def test_hostile_names_are_text_in_pdf(name: str) -> None:
     assert words.count(shown(name).strip()) >= 8, words[:400]
 
 
+@pytest.mark.parametrize("name", ["\r", "\x00", "\ud800", "\x1c", "\u202e", "\u2028", "\x85"])
+def test_a_row_named_by_blanks_alone_has_no_empty_head(name: str) -> None:
+    table = Table("A table", ("Name", "Value"), ((name, "1"),))
+    report = Report("t", "t", "internal", (Section("s", (table,)),))
+    assert read_html(as_html(report)).tags.count("th") == 2, "the two heads of the columns"
+
+
+@pytest.mark.parametrize("name", ["a\rb", "\ra", "a\r", "\r\nb", "a\x1cb", "\x0cb", "a\u2029b", "  b", "\t\tb"])
+def test_a_name_with_breaks_is_one_text(name: str) -> None:
+    _holds(read_html(as_html(document(name))), name)
+    assert "\r" not in as_html(document(name))
+    assert len(read_pdf(as_pdf(document(name)))) >= 1
+
+
 @given(st.text(min_size=1, max_size=30))
 @hypothesis_settings(max_examples=15)
 def test_any_name_can_be_set_as_pdf(name: str) -> None:
@@ -93,7 +107,7 @@ def test_long_words_can_be_broken_and_stay_whole_for_who_reads_them() -> None:
 
 
 def test_a_table_of_hostile_columns_and_categories_is_described() -> None:
-    names = [name for name in HOSTILE if name != "\ud800"]
+    names = [name for name in HOSTILE if name != "a\ud800b"]
     columns = tuple(Column(name=name, kind=Kind.CATEGORICAL) for name in names[:8])
     schema = TableSchema(columns=columns)
     frame = conform(pd.DataFrame(dict.fromkeys(names[:8], names[:6] * 4)), schema)

@@ -88,6 +88,12 @@ def test_a_missing_file_and_a_dead_publisher_are_told(publisher: Publisher, tmp_
         fetch_mimic3_demo(tmp_path / "demo", address=address, progress=Silent())
 
 
+@pytest.mark.parametrize("address", ["https://a:port/", "https://a\x00b/"])
+def test_what_is_no_address_is_refused(address: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is no address"):
+        fetch_mimic3_demo(tmp_path / "demo", address=address, progress=Silent())
+
+
 @pytest.mark.parametrize("address", ["http://example.org/demo/", "ftp://127.0.0.1/", "file:///etc/"])
 def test_an_address_that_anyone_could_rewrite_is_refused(address: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not https"):
