@@ -86,7 +86,8 @@ def _person(raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pregnancy(raw: pd.DataFrame) -> pd.Series:
-    # Nobody else was asked, or the answer is not published: of the women of 45–59 who were, fewer than 1 in 100 were pregnant.
+    # Nobody else was asked, or the answer is not published: of the women of 45–59 who were, fewer than 1 in 100 were
+    # pregnant.
     beyond = (raw["sex"] == "male") | (raw["age_years"] > LAST_ASKED_PREGNANT)
     told = _told(raw["pregnancy"])
     return told.mask(told.isna() & beyond, False)
