@@ -5,6 +5,8 @@ import numpy as np
 from engine.cohort.raking import effective_size
 from engine.evaluation.cells import Sample
 
+_ROUNDING = 1e-9
+
 
 def thinned(sample: Sample, rng: np.random.Generator, most: int) -> Sample:
     """At most ``most`` rows, drawn without replacement, with the weights they have."""
@@ -21,7 +23,8 @@ def evened(sample: Sample, rng: np.random.Generator, most: int) -> Sample:
     """
     if sample.weights is None:
         return thinned(sample, rng, most)
-    size = min(most, int(effective_size(sample.weights)))
+    # Equal weights are as many rows as they are, whatever the sum of their squares lacks in the last digit.
+    size = min(most, int(effective_size(sample.weights) * (1 + _ROUNDING)))
     order = rng.permutation(len(sample.weights))
     reached = np.cumsum(sample.weights[order])
     points = (rng.random() + np.arange(size)) * (reached[-1] / size)

@@ -182,6 +182,13 @@ def test_rows_without_weights_are_thinned_as_ever():
     assert evened(of, np.random.default_rng(1), 500) is of
 
 
+@pytest.mark.parametrize("rows", [1, 7, 100, 333])
+def test_equal_weights_keep_every_row_once(rows):
+    of = sample(NUMBER, np.arange(rows), np.full(rows, 0.1))
+    drawn = evened(of, np.random.default_rng(0), 10_000)
+    assert sorted(drawn.frame["x"]) == list(range(rows))
+
+
 def test_halves_share_no_patient_and_keep_weights():
     patients = np.repeat(np.arange(100), 3)
     of = Sample(pd.DataFrame({"x": range(300)}), patients, np.repeat(np.arange(1.0, 101), 3))
