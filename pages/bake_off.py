@@ -7,7 +7,7 @@ from pages.components.entry import through_shell
 through_shell("pages/bake_off.py")
 
 from engine.core.errors import UserError
-from pages.components import bake_off_setup, bake_off_table, progress
+from pages.components import bake_off_setup, bake_off_table, progress, shipped
 from pages.components.state import dataset_id, studio, take_choice
 from pages.components.text import moment, plain
 
@@ -18,6 +18,9 @@ if chosen is None or studio().datasets.get(chosen).state.value != "ready":
     st.page_link("pages/data.py" if chosen else "pages/start.py", label="Prepare one", icon=":material/table:")
     st.stop()
 record = studio().datasets.get(chosen)
+if shipped.is_shipped(record):
+    shipped.nothing_to_compare(record)
+    st.stop()
 try:
     learned = studio().bake_offs.training_rows(chosen)
 except UserError as error:

@@ -31,8 +31,13 @@ def love_points(table_one: dict[str, Any]) -> list[dict[str, Any]]:
     return sorted(points, key=lambda point: (point["synthetic"] is None, -(point["synthetic"] or 0.0)))
 
 
-def love_figure(table_one: dict[str, Any], *, most: int = 40, dark: bool = False) -> go.Figure:
-    """The ``most`` columns with the largest differences, synthetic diamonds beside grey hold-out circles."""
+def love_figure(
+    table_one: dict[str, Any], *, most: int = 40, dark: bool = False, of_summary: bool = False
+) -> go.Figure:
+    """The ``most`` columns with the largest differences, synthetic diamonds beside grey hold-out circles.
+
+    ``of_summary``: a private summary stands for the real patients, and the titles say so.
+    """
     drawn = _drawn(table_one)
     if not drawn:
         return empty_figure("Not assessable: no column has a standardised difference.", dark=dark)
@@ -74,16 +79,16 @@ def love_figure(table_one: dict[str, Any], *, most: int = 40, dark: bool = False
     text += f"<br>the {most} largest differences are shown" if len(drawn) > most else ""
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": "Differences from the real patients", "subtitle": {"text": text}},
+        title={"text": f"Differences from {_reference(of_summary)}", "subtitle": {"text": text}},
         legend={"traceorder": "reversed"},
-        # Room for a legend of two lines, as a phone shows it.
-        height=int(210 + _ROW * len(shown)),
-        margin={"t": 132},
+        # Room for a legend of two lines, as a phone shows it; a single kind of mark has none.
+        height=int((210 if len(figure.data) > 1 else 154) + _ROW * len(shown)),
+        margin={"t": 132 if len(figure.data) > 1 else 76},
     )
     return figure
 
 
-def love_alt_text(table_one: dict[str, Any]) -> str:
+def love_alt_text(table_one: dict[str, Any], *, of_summary: bool = False) -> str:
     """The plot in sentences: how many columns differ little, the three that differ most, and the hold-out beside."""
     drawn = _drawn(table_one)
     if not drawn:
@@ -91,14 +96,18 @@ def love_alt_text(table_one: dict[str, Any]) -> str:
     small = sum(point["synthetic"] < SMALL for point in drawn)
     most = "; ".join(f"{point['label']} {point['synthetic']:.2f}" for point in drawn[:3])
     text = (
-        f"Love plot of absolute standardised mean differences from the real patients: {small} of {len(drawn)} columns "
-        f"are below {SMALL:g}. Largest: {most}."
+        f"Love plot of absolute standardised mean differences from {_reference(of_summary)}: {small} of {len(drawn)} "
+        f"columns are below {SMALL:g}. Largest: {most}."
     )
     held = [point["holdout"] for point in drawn if point["holdout"] is not None]
     if not held:
         return text
     below = sum(value < SMALL for value in held)
     return f"{text} Held-out real patients: {below} of {len(held)} below {SMALL:g}, largest {max(held):.2f}."
+
+
+def _reference(of_summary: bool) -> str:
+    return "the private summary" if of_summary else "the real patients"
 
 
 def _drawn(table_one: dict[str, Any]) -> list[dict[str, Any]]:

@@ -101,9 +101,11 @@ class Comparison:
         path = self._context.workspace.outcome(cohort_id, key)
         return read_json(path) if path.exists() else None
 
-    def love(self, table_one: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
+    def love(self, result: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
         """Standardised differences of every column, and the sentence that says the same."""
-        return love_figure(table_one, dark=dark), love_alt_text(table_one)
+        table_one, of_summary = result["table_one"], result["reference"]["kind"] == "summary"
+        figure = love_figure(table_one, dark=dark, of_summary=of_summary)
+        return figure, love_alt_text(table_one, of_summary=of_summary)
 
     def forest(self, entry: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
         """Effects of a regression on real and on synthetic rows, and its sentence."""

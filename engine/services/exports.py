@@ -31,6 +31,10 @@ class Exports:
         """The manifest as it leaves with every file."""
         return released(read_json(self._context.workspace.cohort(cohort_id) / "manifest.json"))
 
+    def folder(self, cohort_id: str) -> Path:
+        """Where the cohort's Parquet file and manifest lie on this machine."""
+        return self._context.workspace.cohort(cohort_id).resolve()
+
     def write(self, cohort_id: str, format: str, path: Path) -> Path:
         """Write the cohort into the file ``path``, part by part, so that memory stays flat; returns ``path``.
 

@@ -24,7 +24,7 @@ def resume() -> None:
     for cohort in cohorts:
         text, action = st.columns([6, 1], vertical_alignment="center")
         source = names.get(cohort.dataset_id, "")
-        text.markdown(f"**{plain(cohort.name)}**  \n{plain(source)} · {moment(cohort.created_at)}")
+        text.markdown(f"**{plain(short(cohort.name))}**  \n{plain(source)} · {moment(cohort.created_at)}")
         ready = cohort.state is State.READY
         action.button("Compare" if ready else "Look", key=f"open-{cohort.id}", width="stretch", on_click=_open,
                       args=(cohort,))  # fmt: skip

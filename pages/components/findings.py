@@ -89,7 +89,7 @@ def table_one(result: dict[str, Any]) -> None:
     if not is_there(result, "table_one"):
         return
     found = result["table_one"]
-    figure, text = studio().comparison.love(found, dark=is_dark())
+    figure, text = studio().comparison.love(result, dark=is_dark())
     st.plotly_chart(figure, width="stretch", theme=None, key="love", alt=text)
     heads = [name for name in _HEADS if "holdout" not in name or "holdout" in found["tables"]]
     named = _HEADS | ({"real": "Private summary"} if is_of_summary(result) else {})
@@ -99,7 +99,7 @@ def table_one(result: dict[str, Any]) -> None:
     st.dataframe(
         rows.rename(columns=named), hide_index=True, height=560, key="table-one",
         column_config={
-            "Characteristic": st.column_config.TextColumn(width=190, pinned=True),
+            "Characteristic": st.column_config.TextColumn(width=230, pinned=True),
             **{name: st.column_config.TextColumn(width=150) for name in ("Real", "Synthetic", "Held-out real")},
             **{name: _FIGURE for name in _HEADS.values() if "SMD" in name},
         },

@@ -12,7 +12,7 @@ from pages.components.state import is_current, set_spec, spec, studio, version
 
 def edit(request: CohortSpec, schema: TableSchema) -> CohortSpec | None:
     """Draw the form for ``request``; returns what it says now, or None while it contradicts itself."""
-    head, reset = st.columns([3, 1], vertical_alignment="bottom")
+    head, reset = st.columns([3, 1], vertical_alignment="center")
     head.header("Or click it together", anchor=False)
     reset.button("Start over", key="reset", icon=":material/restart_alt:", on_click=_start_over, width="stretch")
     # Above the fields, and drawn after them: it compares what they say now.

@@ -6,8 +6,9 @@ from engine.cohort.spec import LARGE, MAX_PATIENTS, CohortSpec
 from engine.core.errors import UserError
 from engine.schema.table import TableSchema
 from engine.services.cohorts import Support
+from engine.storage.conversations import Outcome
 from engine.storage.records import CohortRecord, State
-from pages.components import budget, population, progress
+from pages.components import budget, population, progress, shipped
 from pages.components.conversation import earlier
 from pages.components.entry import turn
 from pages.components.state import choose, cohort_id, conversation, set_spec, studio
@@ -75,11 +76,17 @@ def _generate(dataset_id: str, request: CohortSpec) -> None:
             )
         ),
     )  # fmt: skip
+    talk = conversation()
+    waiting = talk.last_proposal if talk is not None else None
+    is_waiting = waiting is not None and waiting.outcome is Outcome.PROPOSED
+    if is_waiting:
+        st.caption(
+            ":material/info: What the chat proposes is not in the form yet: apply it first, or generate the above."
+        )
     if st.button(
-        "Generate", type="primary", icon=":material/play_arrow:", key="generate", width="stretch",
-        disabled=not _is_meant(request),
+        "Generate", type="secondary" if is_waiting else "primary", icon=":material/play_arrow:", key="generate",
+        width="stretch", disabled=not _is_meant(request),
     ):  # fmt: skip
-        talk = conversation()
         cohort, _ = studio().cohorts.generate(picked, request, conversation_id=talk.id if talk else None)
         choose("cohort", cohort.id)
         st.rerun()
@@ -126,11 +133,14 @@ def results() -> None:
     if cohort.state is not State.READY:
         progress.follow(chosen)
         return
-    report = cohort.report or {}
+    report, source = cohort.report or {}, studio().datasets.get(cohort.dataset_id)
     with st.container(horizontal=True):
         st.metric("Synthetic patients", f"{cohort.rows or 0:,}")
         st.metric("Obey every criterion", _percent(cohort.compliance))
-        st.metric("Supporting patients", _shown(report.get("support_rows")))
+        st.metric(
+            "Supporting patients", _shown(report.get("support_rows"), estimated=shipped.is_shipped(source)),
+            help="Patients like these among those that the model learned from: the more, the better it knows them.",
+        )  # fmt: skip
         st.metric("Made in", "–" if cohort.seconds is None else f"{cohort.seconds:.1f} s")
     followed = report.get("population")
     if followed is not None:
@@ -168,8 +178,8 @@ def _percent(share: float | None) -> str:
     return "100%" if share >= 1 else f"{min(share, 0.999):.1%}"
 
 
-def _shown(count: int | None) -> str:
+def _shown(count: int | None, *, estimated: bool) -> str:
     if count is None:
         return "not counted"
     minimum = studio().small_cell_minimum
-    return f"fewer than {minimum}" if 0 < count < minimum else f"{count:,}"
+    return f"fewer than {minimum}" if 0 < count < minimum else f"{'about ' if estimated else ''}{count:,}"

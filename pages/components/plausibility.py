@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.components.findings import is_there
+from pages.components.findings import is_of_summary, is_there
 from pages.components.text import plain, told
 
 SEVERITIES = ("impossible", "discordant", "rare")
@@ -15,7 +15,7 @@ def plausibility(result: dict[str, Any]) -> None:
     if not is_there(result, "plausibility"):
         return
     found = result["plausibility"]
-    rules, totals = found["rules"], found["totals"]
+    rules, totals, of_summary = found["rules"], found["totals"], is_of_summary(result)
     st.caption(
         f"{len(rules)} of {found['rules_in_all']} rules can be asked of these columns. Missing values break none."
     )
@@ -23,15 +23,16 @@ def plausibility(result: dict[str, Any]) -> None:
         total = totals[severity]
         with card, st.container(border=True, height="stretch"):
             st.metric(f"Synthetic {severity} rows", total["synthetic"]["text"], help=total["meaning"])
-            st.caption(f"Real rows: {total['real']['text']}")
-            st.caption(f"Held-out real rows: {total['holdout']['text']}")
+            if not of_summary:
+                st.caption(f"Real rows: {total['real']['text']}")
+                st.caption(f"Held-out real rows: {total['holdout']['text']}")
     for note in found["notes"]:
         st.warning(told(note), icon=":material/warning:")
     for severity in SEVERITIES:
-        _rules([rule for rule in rules if rule["severity"] == severity], totals[severity])
+        _rules([rule for rule in rules if rule["severity"] == severity], totals[severity], of_summary=of_summary)
 
 
-def _rules(rules: list[dict[str, Any]], total: dict[str, Any]) -> None:
+def _rules(rules: list[dict[str, Any]], total: dict[str, Any], *, of_summary: bool) -> None:
     if not rules:
         return
     st.header(total["label"], anchor=False)
@@ -42,14 +43,15 @@ def _rules(rules: list[dict[str, Any]], total: dict[str, Any]) -> None:
             [
                 {
                     "Rule": plain(rule["title"]),
-                    "Real": rule["real"]["text"],
-                    "Held-out real": rule["holdout"]["text"],
+                    # Of a source without rows there is nothing beside them.
+                    **({} if of_summary else {"Real": rule["real"]["text"], "Held-out real": rule["holdout"]["text"]}),
                     "Synthetic": rule["synthetic"]["text"],
                 }
                 for rule in broken
             ],
             hide_index=True,
-            alt=f"{total['label']} rules that rows break: share of real, held-out real and synthetic rows",
+            alt=f"{total['label']} rules that rows break: share of "
+            f"{'synthetic' if of_summary else 'real, held-out real and synthetic'} rows",
         )
     others = len(rules) - len(broken)
     if others:

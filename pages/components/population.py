@@ -23,6 +23,7 @@ def reached(report: dict[str, Any]) -> None:
             for category in margin["categories"]
         ],
         hide_index=True,
+        height="content",
         key="population",
         column_config={
             name: st.column_config.NumberColumn(format="%.1f") for name in ("Wanted %", "Reached %")

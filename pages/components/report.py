@@ -4,19 +4,26 @@ import streamlit as st
 
 from engine.jobs.queue import JobState
 from engine.services.reports import FORMATS
-from pages.components import progress
+from pages.components import progress, shipped
 from pages.components.state import studio
 
 _INTERNAL = "Internal report: contains aggregates of real patients"
+_COMPARISON = "Comparison report: rests on the model's private summary"
 
 
 def compared(cohort_id: str) -> None:
     """At the end of the comparison: all of it on paper, for people who may see figures of real patients."""
     st.subheader("Report", anchor=False)
-    st.caption(
-        ":material/lock: Internal: the whole comparison with its provenance, for people who may see aggregates of real "
-        "patients. It is not part of an export."
-    )
+    if is_of_summary(cohort_id):
+        st.caption(
+            ":material/shield: The whole comparison with its provenance. It rests on the model's private summary: no "
+            "real row is behind its figures."
+        )
+    else:
+        st.caption(
+            ":material/lock: Internal: the whole comparison with its provenance, for people who may see aggregates of "
+            "real patients. It is not part of an export."
+        )
     _offers(cohort_id, "internal")
 
 
@@ -28,13 +35,30 @@ def exported(cohort_id: str) -> None:
         "real patients, so it may go where the rows go."
     )
     _offers(cohort_id, "release")
-    with st.expander(_INTERNAL, icon=":material/lock:"):
-        st.caption("How the cohort compares with real patients. Keep it where the real data may be kept.")
-        if st.checkbox("Whoever gets this file may see aggregates of real patients", key="internal-report"):
+    of_summary = is_of_summary(cohort_id)
+    with st.expander(
+        _COMPARISON if of_summary else _INTERNAL, icon=":material/shield:" if of_summary else ":material/lock:"
+    ):
+        st.caption(
+            "How the cohort compares with the model's private summary. No real row is behind it."
+            if of_summary
+            else "How the cohort compares with real patients. Keep it where the real data may be kept."
+        )
+        if of_summary or st.checkbox(
+            "Whoever gets this file may see aggregates of real patients", key="internal-report"
+        ):
             if studio().comparison.result(cohort_id) is None:
-                st.info("This cohort is not compared with real patients yet. Open Compare first.")
+                st.info(
+                    f"This cohort is not compared with {'the summary' if of_summary else 'real patients'} yet. "
+                    "Open Compare first."
+                )
             else:
                 _offers(cohort_id, "internal")
+
+
+def is_of_summary(cohort_id: str) -> bool:
+    """Whether the cohort is of a source that ships without rows, and is compared with its private summary."""
+    return shipped.is_shipped(studio().datasets.get(studio().cohorts.get(cohort_id).dataset_id))
 
 
 def _offers(cohort_id: str, view: str) -> None:
@@ -46,7 +70,8 @@ def _offers(cohort_id: str, view: str) -> None:
 def _offer(cohort_id: str, view: str, format: str) -> None:
     reports, label = studio().reports, FORMATS[format][0]
     made = reports.document(cohort_id, view, format)
-    name = f"{'internal' if view == 'internal' else 'release'} report as {label}"
+    kind = "comparison" if view == "internal" and is_of_summary(cohort_id) else view
+    name = f"{kind} report as {label}"
     if made is not None:
         st.download_button(
             f"Download {name}", data=made.read, file_name=made.name, mime=made.mime, key=f"report-{view}-{format}",

@@ -42,6 +42,17 @@ def nothing_to_train(record: DatasetRecord) -> None:
     st.page_link("pages/start.py", label="Train on your own patients instead", icon=":material/home:")
 
 
+def nothing_to_compare(record: DatasetRecord) -> None:
+    """What the Bake-off page says where there are no rows to teach several generators."""
+    st.markdown(
+        "A bake-off teaches several generators the same real patients and compares what they draw. "
+        f"**{plain(record.name)}** is ready made and has no real row to learn from: its model card says how well it "
+        "was measured to do."
+    )
+    st.page_link("pages/data.py", label="Read its model card", icon=":material/description:")
+    st.page_link("pages/start.py", label="Compare generators on your own patients instead", icon=":material/home:")
+
+
 def spent(dataset_id: str | None) -> str:
     """The privacy of the chosen data set in a few words for the bar; empty where there is nothing to say."""
     if dataset_id is None:

@@ -54,6 +54,12 @@ def test_train_says_that_there_is_nothing_to_train(shipped: Workspace) -> None:
     assert not [button for button in app.button if button.key == "train"]
 
 
+def test_the_bake_off_says_why_there_is_none_and_where_to_go(shipped: Workspace) -> None:
+    app = opened("bake_off")
+    assert "has no real row to learn from" in text_of(app)
+    assert not app.info and not app.error
+
+
 def test_the_bar_shows_the_epsilon_of_the_model(shipped: Workspace) -> None:
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
     assert any("Ready made, ε" in str(caption.value) for caption in app.caption)
@@ -87,5 +93,7 @@ def test_compare_is_with_the_summary(shipped: Workspace, criteria: tuple[Criteri
     assert float(cards["Fidelity"].removesuffix("%")) > 85
     table = next(frame.value for frame in app.dataframe if "Characteristic" in frame.value.columns)
     assert not [name for name in table.columns if "Held-out" in name]
+    made = {button.label for button in app.button if button.label.startswith("Make")}
+    assert made == {"Make comparison report as HTML", "Make comparison report as PDF"}
     assert table["Private summary"].str.contains("±").any()
     assert not app.error

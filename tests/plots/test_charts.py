@@ -264,6 +264,16 @@ def test_a_tiny_difference_does_not_shout():
     assert association_figure(small, "difference").data[0].zmax == 0.2
 
 
+def test_the_lower_axis_of_a_heat_map_can_leave_names_out_and_keeps_equal_ones_apart():
+    """Plotly leaves out what would overlap on a narrow screen only of categories without ticks of their own."""
+    titles = ["Age", "Weight", "Weight"]
+    figure = association_figure(MATRIX | {"titles": titles}, "real")
+    assert figure.layout.xaxis.type == "category" and figure.layout.xaxis.tickvals is None
+    assert len(set(figure.data[0].x)) == 3
+    assert [name.rstrip("\N{ZERO WIDTH SPACE}") for name in figure.data[0].x] == titles
+    assert list(figure.layout.yaxis.ticktext) == titles
+
+
 def test_no_pair_no_map():
     empty = {"titles": [], "kinds": [], "real": [], "synthetic": [], "difference": []}
     assert "Not assessable" in association_figure(empty, "real").layout.annotations[0].text

@@ -54,6 +54,15 @@ def test_markers_differ_by_more_than_colour(dark):
     json.loads(figure.to_json())
 
 
+def test_a_summary_is_not_called_real_patients():
+    alone = {"columns": [column("Age", 0.05, None), column("Sodium", 0.4, None)]}
+    figure, text = love_figure(alone, of_summary=True), love_alt_text(alone, of_summary=True)
+    assert figure.layout.title.text == "Differences from the private summary"
+    assert "differences from the private summary: 1 of 2" in text and "real" not in text
+    assert love_figure(TABLE).layout.title.text == "Differences from the real patients"
+    assert figure.layout.margin.t < love_figure(TABLE).layout.margin.t, "no room is kept for a legend of one kind"
+
+
 def test_in_words():
     assert love_alt_text(TABLE) == (
         "Love plot of absolute standardised mean differences from the real patients: 1 of 3 columns are below 0.1. "
