@@ -14,7 +14,7 @@ from engine.schema.table import TableSchema
 from tests.benchmarks.shipping import diabetes130, nhanes
 
 WEIGHT_CAP = 100_000
-"""Adults of the population per examined person; whoever stands for more is kept for certain. 0.4 % of the population's
+"""Adults of the population per examined person; whoever stands for more is kept for certain. 0.5 % of the population's
 weight lies above it."""
 _ETHNIC_GROUPS = ("BLACK", "HISPANIC", "OTHER", "WHITE")
 _LONGEST_STAY = 14
