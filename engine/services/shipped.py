@@ -144,7 +144,8 @@ def register_all(workspace: Workspace, database: Database, folder: Path | None =
         return
     try:
         with FileLock(workspace.shipped_lock, timeout=_LOCK_SECONDS, mode=0o600):
-            for bundle in found:
+            # The data set that was added last is shown first, and answers where a request suits several alike.
+            for bundle in reversed(found):
                 try:
                     register(workspace, database, bundle)
                 except (CohortStudioError, OSError, ValueError, KeyError, TypeError) as error:

@@ -151,9 +151,14 @@ def spent_of(account: Account) -> str:
     return f"ε {account.spent:.2f} of {account.limit:g} spent"
 
 
+def is_private(report: dict[str, Any] | None) -> bool:
+    """Whether a trained model has a guarantee."""
+    return bool(report) and report.get("epsilon") is not None
+
+
 def statement(report: dict[str, Any] | None) -> str:
     """The guarantee of a trained model, wherever it is shown."""
-    if not report or report.get("epsilon") is None:
+    if report is None or not is_private(report):
         return "no formal privacy"
     return f"ε {report['epsilon']:.2f}, δ {report['delta']:g}"
 

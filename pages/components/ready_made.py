@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from engine.storage.records import DatasetRecord, State
+from engine.storage.records import DatasetRecord, ModelRecord, State
 from pages.components import budget, sources, tour
 from pages.components.conversation import dialogue
 from pages.components.entry import turn
@@ -18,6 +18,10 @@ EXAMPLES = {
 }
 """What a chip says, and the request that it types."""
 LONGEST = 4000
+_WHAT_EPSILON_IS = (
+    "Noise was added while the model learned, so that hardly anything in it depends on any one patient. ε says how "
+    "much at most: smaller protects more. The page About & privacy explains it."
+)
 
 
 def invitation() -> None:
@@ -46,8 +50,9 @@ def cards() -> None:
     if not ready:
         return
     st.header("Ready to answer", anchor=False)
-    for start in range(0, len(ready), 3):
-        for place, record in zip(st.columns(3, gap="medium"), ready[start : start + 3], strict=False):
+    beside = min(3, max(2, len(ready)))
+    for start in range(0, len(ready), beside):
+        for place, record in zip(st.columns(beside, gap="medium"), ready[start : start + beside], strict=False):
             with place, st.container(border=True, height="stretch"):
                 _card(record)
 
@@ -58,9 +63,11 @@ def _card(record: DatasetRecord) -> None:
     if about is not None:
         st.markdown(plain(about.sentence))
     model = studio().training.newest_ready(record.id)
-    guarded = budget.statement(model.report) if model is not None else "no generator is trained yet"
     patients = f"about {record.patients or 0:,}" if about is not None else f"{record.patients or 0:,}"
-    st.caption(plain(f"{patients} patients learned · {record.columns or 0} columns · {guarded}"))
+    st.caption(
+        plain(f"{patients} patients learned · {record.columns or 0} columns · {_guarded(model)}"),
+        help=_WHAT_EPSILON_IS if model is not None and budget.is_private(model.report) else None,
+    )
     with st.container(horizontal=True, gap="small"):
         page = "pages/cohort.py" if model is not None else "pages/train.py"
         st.button("Ask it" if model is not None else "Train", key=f"use-{record.id}", icon=":material/groups:",
@@ -68,6 +75,14 @@ def _card(record: DatasetRecord) -> None:
         if about is not None:
             with st.popover("Model card", type="tertiary", icon=":material/description:"):
                 st.markdown(studio().datasets.card(record.id).replace("\n# ", "\n### ").removeprefix("# "))
+
+
+def _guarded(model: ModelRecord | None) -> str:
+    if model is None:
+        return "no generator is trained yet"
+    if not budget.is_private(model.report):
+        return budget.statement(model.report)
+    return f"each patient protected by differential privacy (ε {(model.report or {})['epsilon']:.2f})"
 
 
 def _use(dataset_id: str, page: str) -> None:
