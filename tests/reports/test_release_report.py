@@ -66,6 +66,10 @@ def test_marks_in_every_field_of_the_comparison_reach_the_internal_report_only(
     workspace = Workspace(tmp_path)
     cohort = admit(workspace)
     marked = spoiled(made)
+    # A figure of each form is enough: drawing, setting and reading a hundred takes half a minute.
+    forms = {one.get("form"): one for one in marked["columns"]}
+    marked["columns"] = list(forms.values())
+    assert len(forms) > 1
     write_json(workspace.comparison(cohort), marked)
     write_json(workspace.outcome(cohort, "picked"), marked["conclusions"]["outcomes"][0])
     manifest = read_json(workspace.cohort(cohort) / "manifest.json")
