@@ -26,7 +26,7 @@ SECTIONS = (
     "What it is", "Data and derivations", "Columns", "Licence and citation", "Privacy", "Scores",
     "Figures of the people", "Limits",
 )  # fmt: skip
-BEFORE = dict(zip(NAMES, (3.0, 3.0), strict=True))
+BEFORE: dict[str, float] = dict.fromkeys(NAMES, 3.0)
 """Epsilon of the complete bundle that was looked at and replaced by the one that ships."""
 MOST_BYTES = 5_000_000
 MOST_SECONDS = 20
