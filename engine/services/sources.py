@@ -39,6 +39,7 @@ class Offer:
         lacks: stretches of the request that only other data sets understand, and warnings of theirs.
         observations: how many of the important observations asked for it has; 0 where none were asked for.
         suits: whether it describes patients where the request looks for them.
+        is_near: whether they are met at least nearby: in hospital, where intensive care is asked for.
         follows: whether it can follow the reference population, where one is asked for.
     """
 
@@ -46,12 +47,14 @@ class Offer:
     lacks: tuple[str, ...]
     observations: int
     suits: bool
+    is_near: bool
     follows: bool
 
     @property
     def shortfall(self) -> tuple[int, int, int, int]:
         """Less is better: what it lacks first, then where its patients are, then the observations it has."""
-        return len(self.lacks), int(not self.suits), int(not self.follows), -self.observations
+        away = 0 if self.suits else 1 if self.is_near else 2
+        return len(self.lacks), away, int(not self.follows), -self.observations
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ class Sources:
                 lacks=_lacking(turns[one.id], everywhere),
                 observations=len(turns[one.id].ranked),
                 suits=setting is None or setting in self._settings(one),
+                is_near=setting == "intensive care" and "hospital" in self._settings(one),
                 follows=not wanted or bool((spec := turns[one.id].spec) and spec.reference_population),
             )
             for one in ready

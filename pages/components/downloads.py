@@ -49,5 +49,5 @@ def _where_it_lies(cohort: CohortRecord) -> None:
             st.code(
                 f"python -m engine export --cohort {quote(str(folder))} --format {name} "
                 f"--out cohort-{cohort.id}{format_.extension}",
-                language="bash", wrap_lines=True,
+                language=None, wrap_lines=True,
             )  # fmt: skip

@@ -27,7 +27,7 @@ def show(request: CohortSpec, schema: TableSchema) -> None:
     told, change = st.columns([3, 1])
     told.markdown(
         f":material/database: **Source: {plain(record.name)}**  \n:small[{plain(_what(record).rstrip('.'))} · "
-        f"{len(schema.features)} columns]"
+        f"{len(schema.features)}&nbsp;columns]"
     )
     # A key of its own after each replacement of the form: the popover that was used is closed then.
     with change, st.popover("Change", key=f"v{version()}-sources", icon=":material/swap_horiz:", width="stretch"):

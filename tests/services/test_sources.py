@@ -116,6 +116,10 @@ def test_the_setting_decides_among_sources_that_have_the_columns(bench: Bench) -
     found = bench.choose("100 ICU patients over 60 with type 2 diabetes", kept="survey")
     assert found is not None and found.best.dataset.id == "unit"
     assert "“Survey” is not about intensive-care patients" in found.reason
+    bench.datasets.pop()
+    found = bench.choose("100 ICU patients over 60 with type 2 diabetes", kept="survey")
+    assert found is not None and found.best.dataset.id == "wards", "a hospital is nearer to it than the street"
+    assert found.shortcoming == "No source that is ready is about intensive-care patients."
     found = bench.choose("100 inpatients over 60 with type 2 diabetes", kept="wards")
     assert found is not None and found.best.dataset.id == "wards"
     found = bench.choose("100 adults over 60 with type 2 diabetes, based on the US population")
