@@ -42,3 +42,10 @@ def test_a_disease_without_a_column_is_reported() -> None:
     assert turn.spec is not None
     assert turn.not_understood == ("COPD",)
     assert turn.warnings[0].code == "invalid"
+
+
+@pytest.mark.parametrize("text", ["700 inpatients", "700 in-patients on oxygen", "700 inpatients with FEV1 below 2 L"])
+def test_inpatients_are_counted_as_patients(text: str) -> None:
+    turn = parse(text, schema=UPLOAD)
+    assert turn.spec is not None and turn.spec.patients == 700
+    assert turn.not_understood == ()
