@@ -77,13 +77,14 @@ def love_figure(
     small = sum(point["synthetic"] < SMALL for point in drawn)
     text = f"{small} of {len(drawn)} columns differ by less than {SMALL:g}"
     text += f"<br>the {most} largest differences are shown" if len(drawn) > most else ""
+    has_legend = any(point["holdout"] is not None for point in shown)
     figure.update_layout(
         template=template(dark=dark),
         title={"text": f"Differences from {_reference(of_summary)}", "subtitle": {"text": text}},
         legend={"traceorder": "reversed"},
         # Room for a legend of two lines, as a phone shows it; a single kind of mark has none.
-        height=int((210 if len(figure.data) > 1 else 154) + _ROW * len(shown)),
-        margin={"t": 132 if len(figure.data) > 1 else 76},
+        height=int((210 if has_legend else 154) + _ROW * len(shown)),
+        margin={"t": 132 if has_legend else 76},
     )
     return figure
 
