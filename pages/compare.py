@@ -27,12 +27,13 @@ cohort = generation.ready_cohort()
 chosen = cohort.id
 result = studio().comparison.result(chosen)
 seen = studio().comparison.made_at(chosen)
-if result is None:
+if result is None or not studio().comparison.has_pictures(chosen):
     job = studio().work.latest(chosen)
     # Done, and still nothing to show: made by an earlier release.
-    if job is None or job.kind != "compare" or job.state is JobState.DONE:
+    if result is None and (job is None or job.kind != "compare" or job.state is JobState.DONE):
         studio().comparison.start(chosen)
-    progress.follow(chosen, changed=lambda: studio().comparison.made_at(chosen) != seen)
+    progress.follow(chosen, changed=lambda: studio().comparison.has_pictures(chosen))
+    comparison.outline()
     st.stop()
 
 findings.cards(result)

@@ -20,6 +20,8 @@ MARKS: dict[View, str] = {
     "release": "Release: synthetic rows only, no figure of real patients",
 }
 """What every page and every section says of itself."""
+SUMMARY_MARK = "Comparison with a differentially private summary: no real row is behind it"
+"""Instead, where a model ships without rows."""
 
 _BREAK_AFTER = 16
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -135,6 +137,7 @@ class Report:
         view: who it is for.
         sections: in order.
         made_at: day of the report (UTC).
+        of_summary: whether a private summary stands for the real rows.
     """
 
     title: str
@@ -142,11 +145,12 @@ class Report:
     view: View
     sections: tuple[Section, ...]
     made_at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d}")
+    of_summary: bool = False
 
     @property
     def mark(self) -> str:
         """What every page says."""
-        return MARKS[self.view]
+        return SUMMARY_MARK if self.of_summary and self.view == "internal" else MARKS[self.view]
 
 
 def notes(words: list[str] | tuple[str, ...]) -> tuple[Text, ...]:

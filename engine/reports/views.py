@@ -48,10 +48,12 @@ def internal(comparison: dict[str, Any], facts: Facts) -> Report:
         provenance(facts, "internal"),
         limits(facts),
     )
+    of_summary = comparison["reference"]["kind"] == "summary"
+    beside = "the private summary of its model" if of_summary else "real rows"
     about = (
-        "Comparison of a synthetic cohort with real rows: how alike it is, what it is good for, and what it gives away."
+        f"Comparison of a synthetic cohort with {beside}: how alike it is, what it is good for, and what it gives away."
     )
-    return Report(facts.sentence, about, "internal", sections)
+    return Report(facts.sentence, about, "internal", sections, of_summary=of_summary)
 
 
 def release(frame: pd.DataFrame, schema: TableSchema, facts: Facts, *, rows_in_all: int | None = None) -> Report:

@@ -17,6 +17,7 @@ from engine.plots.forest import forest_alt_text, forest_figure
 from engine.plots.love import love_alt_text, love_figure
 from engine.plots.overlay import overlaid
 from engine.plots.survival import survival_alt_text, survival_figure
+from engine.plots.theme import template
 from engine.plots.training import training_figure
 from engine.privacy.accounts import Account
 from engine.services.context import Context
@@ -56,6 +57,11 @@ class Comparison:
         path = self._context.workspace.comparison(cohort_id)
         found = read_json(path) if path.exists() else None
         return found if found is not None and found.get("version", 1) >= FIRST_WITH_SECTIONS else None
+
+    def has_pictures(self, cohort_id: str) -> bool:
+        """Whether the first pictures are there, Table 1 and the distributions: worth drawing the page for."""
+        found = self.result(cohort_id)
+        return found is not None and found["sections"]["table_one"]["state"] != "pending"
 
     def made_at(self, cohort_id: str) -> int:
         """When the comparison last changed (nanoseconds); 0 while there is none."""
@@ -100,6 +106,11 @@ class Comparison:
         """The analysis of an outcome that was picked, or None."""
         path = self._context.workspace.outcome(cohort_id, key)
         return read_json(path) if path.exists() else None
+
+    def outline(self, *, dark: bool = False) -> go.Figure:
+        """An empty chart."""
+        return go.Figure(layout={"template": template(dark=dark), "height": 120, "xaxis": {"visible": False},
+                                 "yaxis": {"visible": False}})  # fmt: skip
 
     def love(self, result: dict[str, Any], *, dark: bool = False) -> tuple[go.Figure, str]:
         """Standardised differences of every column, and the sentence that says the same."""

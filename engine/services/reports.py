@@ -5,6 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from engine.services.context import Context
+from engine.storage.records import SHIPPED
 
 VIEWS = ("internal", "release")
 FORMATS = {"html": ("HTML", "text/html"), "pdf": ("PDF", "application/pdf")}
@@ -55,8 +56,15 @@ class Reports:
         path = self._context.workspace.document(cohort_id, view, format)
         if not path.exists() or path.stat().st_mtime_ns < self._changed_at(cohort_id, view):
             return None
-        name = f"cohort-{cohort_id}-{'INTERNAL-' if view == 'internal' else ''}report.{format}"
+        kind = {"release": "report", "internal": "INTERNAL-report"}[view]
+        if view == "internal" and self._is_of_summary(cohort_id):
+            kind = "comparison"  # no real row is behind it
+        name = f"cohort-{cohort_id}-{kind}.{format}"
         return Document(path, path.stat().st_mtime_ns, name, FORMATS[format][1])
+
+    def _is_of_summary(self, cohort_id: str) -> bool:
+        dataset = self._context.database.dataset(self._context.database.cohort(cohort_id).dataset_id)
+        return dataset.source == SHIPPED
 
     def _changed_at(self, cohort_id: str, view: str) -> int:
         workspace = self._context.workspace

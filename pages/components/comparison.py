@@ -183,3 +183,9 @@ def _pairs(found: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
 
 def _signed(value: float | None) -> str:
     return "not assessable" if value is None else minus(f"{value:.2f}")
+
+
+def outline() -> None:
+    """Where the first picture will be: the browser loads what draws charts while the worker computes."""
+    st.plotly_chart(studio().comparison.outline(dark=is_dark()), width="stretch", theme=None, key="outline",
+                    alt="The first picture is on its way")  # fmt: skip

@@ -62,7 +62,7 @@ def first_chart(page: Page, url: str, name: str) -> float:
     line.get_by_role("button", name="Compare").wait_for()
     started = time.perf_counter()
     line.get_by_role("button", name="Compare").click()
-    page.locator(".js-plotly-plot").first.wait_for(timeout=120_000)
+    page.locator(".st-key-love .js-plotly-plot").wait_for(timeout=120_000)
     return time.perf_counter() - started
 
 

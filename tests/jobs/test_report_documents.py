@@ -26,7 +26,7 @@ def pending(comparison: dict[str, Any] | None = None) -> dict[str, Any]:
     names = ("columns", "table_one", "plausibility", "associations", "scores", "detection", "conclusions", "privacy")
     return {
         "version": 2, "small_cell_minimum": 11, "notes": [], "synthetic_rows": 800, "cards": {},
-        "reference": {"sentence": "Compared with all real rows."},
+        "reference": {"kind": "all", "sentence": "Compared with all real rows."},
         "sections": {name: {"state": "pending", "reason": ""} for name in names},
     } | (comparison or {})  # fmt: skip
 

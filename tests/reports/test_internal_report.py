@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from engine.core.errors import DataError, UserError
-from engine.reports.content import MARKS, Report, Text
+from engine.reports.content import MARKS, SUMMARY_MARK, Report, Text
 from engine.reports.facts import Facts
 from engine.reports.html import as_html
 from engine.reports.pdf import as_pdf
@@ -130,6 +130,14 @@ def test_what_is_not_assessable_says_so(comparison: dict[str, Any], facts: Facts
     page = read_html(as_html(internal(comparison, facts)))
     assert page.words.count(reason) == 3
     assert "too few real patients to show associations" in page.words
+
+
+def test_where_a_summary_stands_for_real_rows_no_page_speaks_of_real_patients(
+    comparison: dict[str, Any], facts: Facts
+) -> None:
+    comparison["reference"]["kind"] = "summary"
+    told = as_html(internal(comparison, facts))
+    assert SUMMARY_MARK in told and MARKS["internal"] not in told
 
 
 def test_a_comparison_of_another_version_is_refused(comparison: dict[str, Any], facts: Facts) -> None:
