@@ -44,7 +44,6 @@ with st.container():
     findings.notes(result)
 
 
-
 def _privacy() -> None:
     guarantee.statement(chosen, on_real_rows=not findings.is_of_summary(result))
     attacks.privacy(result)
