@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import time
 import zipfile
@@ -18,6 +19,8 @@ from tests.browser.conftest import Dashboard, serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 LONG = 120_000
+MOST_WAITING, MOST_OF_THE_FLOW = 20.0, 120.0
+"""Seconds for the request, from Enter to its patients; and for a first user's way from a chip to an export."""
 FLAGSHIP = (
     "generate 2000 Type 2 diabetes patients EHR data with 20 important diabetes observations based on the US population"
 )
@@ -43,14 +46,14 @@ def test_the_request_typed_on_a_fresh_machine_gives_its_patients(fresh: Dashboar
     field = page.get_by_placeholder("Which patients do you need?")
     expect(field).to_be_visible(timeout=LONG)
     page.screenshot(path=tmp_path / "start.png", full_page=True)
-    waited = time.monotonic()
+    busy, waited = os.getloadavg()[0] > (os.cpu_count() or 1), time.monotonic()
     field.fill(FLAGSHIP)
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Apply and generate").click(timeout=LONG)
     expect(page.get_by_text("Obey every criterion")).to_be_visible(timeout=LONG)
     waited = time.monotonic() - waited
-    # The waiting itself is measured by tests/benchmarks/bench_first_minute.py; here the machine may be busy.
-    print(f"waited {waited:.1f} s")
+    # Beside other tests the wait says little; tests/benchmarks/bench_first_minute.py measures it.
+    assert waited < MOST_WAITING or busy, f"waited {waited:.1f} s"
     expect(page.get_by_text("2,000", exact=True).first).to_be_visible()
     page.screenshot(path=tmp_path / "cohort.png", full_page=True)
     page.get_by_role("link", name="Export", exact=True).first.click()
@@ -84,7 +87,7 @@ def test_the_tour_leads_from_a_chip_to_an_export(fresh: Dashboard, page: Page, t
     page.get_by_role("button", name="Export this cohort").click()
     expect(page.get_by_text("Tour 4 of 4")).to_be_visible(timeout=LONG)
     rows = rows_of(page)
-    print(f"the flow took {time.monotonic() - started:.1f} s")
+    assert time.monotonic() - started < MOST_OF_THE_FLOW
     assert len(rows) == 500
     assert {row["sex"] for row in rows} == {"F"}
     assert all(50 < float(row["age_years"]) <= 70 and float(row["bmi"]) > 30 for row in rows)
