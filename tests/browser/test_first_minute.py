@@ -78,7 +78,8 @@ def test_the_tour_leads_from_a_chip_to_an_export(fresh: Dashboard, page: Page, t
     expect(page.get_by_text(re.compile("aged over 50.*70|50 to 70")).first).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Generate", exact=True).click()
     # An earlier cohort of the source may still be on the page.
-    expect(page.get_by_text("500", exact=True).first).to_be_visible(timeout=LONG)
+    made = page.get_by_test_id("stMetric").filter(has_text="Synthetic patients")
+    expect(made).to_contain_text("500", timeout=LONG)
     expect(page.get_by_text("Obey every criterion")).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Compare with real").click()
     expect(page.get_by_text("Tour 3 of 4")).to_be_visible(timeout=LONG)

@@ -82,15 +82,20 @@ def ask(page: Page, request: str) -> None:
 
 def open_page(dashboard: Dashboard, page: Page, name: str) -> Page:
     page.goto(f"{dashboard.url}/{name}")
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.locator("[data-stale=true]")).to_have_count(0)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=20_000)
+    return settled(page)
+
+
+def settled(page: Page) -> Page:
+    """The page once nothing on it is being drawn anew: what is has faded colours."""
+    expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=20_000)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=20_000)
     return page
 
 
 def faults(page: Page) -> list[str]:
     """The serious and critical violations that axe finds, with the first element of each."""
-    violations = Axe().run(page).response["violations"]
+    violations = Axe().run(settled(page)).response["violations"]
     return [
         f"{fault['id']}: {fault['nodes'][0]['html'][:200]}: {fault['nodes'][0]['failureSummary']}"
         for fault in violations

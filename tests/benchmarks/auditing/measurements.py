@@ -13,6 +13,7 @@ from engine.generators.private_encoding import PrivateEncoding, learn_privately
 from engine.privacy.accounting import gaussian_mu
 from engine.privacy.measurement import Histogram, Measurer
 from engine.privacy.noise import NoiseStream
+from engine.privacy.summary import Margin
 from engine.schema.table import Column, Kind, TableSchema, conform
 from tests.benchmarks.auditing.bounds import OneRun, one_run, share_interval
 
@@ -35,6 +36,13 @@ def categories_of(sizes: tuple[int, ...]) -> Encoding:
     return Encoding(tuple(codes))
 
 
+def margins_of(encoding: Encoding) -> tuple[Margin, ...]:
+    """The columns' counts as if measured with a noise of one patient."""
+    return tuple(
+        Margin(code.column, code.counts.astype(np.int64), 1.0, code.categories) for code in encoding.columns
+    )  # fmt: skip
+
+
 def histogram_audit(
     *, epsilon: float, delta: float, side: int, seed: int, stream: type[NoiseStream] = NoiseStream, copies: int = 1
 ) -> OneRun:
@@ -55,7 +63,7 @@ def histogram_audit(
     (margin,) = measurer.measure([Histogram(("margin", "all"), lambda: patients, side**2, square**-0.5)])
     levels = np.column_stack([patients // side, patients % side]).astype(np.int32)
     encoding = categories_of((side, side))
-    private = PrivateEncoding(encoding, levels, float(side**2 // 2), (1.0, 1.0))
+    private = PrivateEncoding(encoding, levels, float(side**2 // 2), 1.0, margins_of(encoding))
     (table,) = measure_pairs(private, measurer=measurer, budget=PairBudget(1, square, 0.0))
     return one_run(margin + table.counts.ravel(), included, delta=delta)
 

@@ -10,7 +10,7 @@ from engine.generators.private_encoding import PrivateEncoding
 from engine.privacy.accounting import gaussian_mu
 from engine.privacy.noise import NoiseStream
 from tests.benchmarks.auditing.bounds import epsilon_of_event
-from tests.benchmarks.auditing.measurements import categories_of, plain
+from tests.benchmarks.auditing.measurements import categories_of, margins_of, plain
 
 solved = cache(gaussian_mu)
 _SIZES = (3, 3, 3)
@@ -51,7 +51,8 @@ def chosen(
 ) -> list[bool]:
     """Whether the tipped pair is chosen, once for each key."""
     rows = np.array([*game.table, *([game.patient] if with_patient else [])], dtype=np.int32).reshape(-1, len(_SIZES))
-    private = PrivateEncoding(categories_of(_SIZES), rows, 1.0, (1.0,) * len(_SIZES))
+    encoding = categories_of(_SIZES)
+    private = PrivateEncoding(encoding, rows, 1.0, 1.0, margins_of(encoding))
     out = []
     for key in keys:
         noise = stream(f"choice {key} {with_patient} {square}".encode())
