@@ -94,8 +94,13 @@ def settled(page: Page) -> Page:
 
 
 def faults(page: Page) -> list[str]:
+    """The grave faults of a page of the dashboard, once it is drawn."""
+    return faults_of_document(settled(page))
+
+
+def faults_of_document(page: Page) -> list[str]:
     """The serious and critical violations that axe finds, with the first element of each."""
-    violations = Axe().run(settled(page)).response["violations"]
+    violations = Axe().run(page).response["violations"]
     return [
         f"{fault['id']}: {fault['nodes'][0]['html'][:200]}: {fault['nodes'][0]['failureSummary']}"
         for fault in violations

@@ -13,7 +13,7 @@ from engine.reports.facts import Facts
 from engine.reports.views import internal
 from engine.reports.writing import write
 from tests.browser.conftest import Dashboard, serve
-from tests.browser.test_pages_in_browser import WIDTHS, faults, open_page
+from tests.browser.test_pages_in_browser import WIDTHS, faults, faults_of_document, open_page
 from tests.helpers.compared_admissions import admit, report
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -44,7 +44,7 @@ def test_the_file_is_accessible_fits_the_screen_and_asks_for_nothing(
         page.goto(path.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0, width
         assert page.evaluate("[...document.images].every(one => one.naturalWidth > 0)"), "every figure is drawn"
-        assert faults(page) == []
+        assert faults_of_document(page) == []
     assert {request.url.split(":")[0] for request in asked} <= {"file", "data"}
 
 
